@@ -1,0 +1,125 @@
+"""Everything that has to hold before a change lands: `nox` runs it all.
+
+One session, one kind of proof; each installs what it needs from the dependency groups of
+pyproject.toml. A Python that the machine lacks is skipped; the one that runs nox is always tested.
+"""
+
+import os
+import shutil
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.10"
+nox.options.default_venv_backend = "virtualenv"  # comes with nox: the same tool on every machine
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False  # said aloud: where CI is set, nox's default errs
+# The tests come last, so that their summary is what one sees.
+nox.options.sessions = ["lint", "types", "docs", "build", "tests"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+# dict.fromkeys is a set that keeps its order. A Python newer than the classifiers is tested, too.
+PYTHONS = list(dict.fromkeys([*nox.project.python_versions(PYPROJECT), RUNNING]))
+WITH_EXTRAS = ".[cli,micro,trio]"
+
+# The shims of pyenv stand on PATH for every version it has, and fail for those that the shell did
+# not choose. The versions' own folders, put behind everything else, let nox find these as well.
+PYENV = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+PYENV_BINS = [str(folder) for folder in sorted(PYENV.glob("versions/3.*/bin"))]
+os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *PYENV_BINS])
+
+
+def group(name: str) -> tuple[str, ...]:
+    """Return the requirements of a dependency group; pip itself knows groups only since 25.1."""
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+def junit(session: nox.Session) -> str:
+    """Return the option that has pytest leave its counts where `.ci/run` sums them up."""
+    return f"--junit-xml=.nox/results/{session.name}.xml"
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Hold the code to the rules and to the formatter."""
+    session.install(*group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check every type inside, and that users see a type for everything public."""
+    session.install(WITH_EXTRAS, *group("types"))
+    session.run("mypy", *session.posargs)
+    session.run("pyright", "--verifytypes", "aiotracker", "--ignoreexternal")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Execute every fenced Python example of README.md and docs/."""
+    session.install(WITH_EXTRAS, *group("test"))  # includes docs; examples use the frameworks
+    pages = ["README.md", *map(str, sorted(Path("docs").glob("*.md")))]
+    # In the order of the page: an example builds on those above it.
+    session.run("pytest", "-p", "no:randomly", junit(session), *session.posargs, *pages)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build both distributions; use the wheel where nothing but its dependencies is installed."""
+    dist, bare = (Path(session.create_tmp(), name) for name in ("dist", "bare"))
+    shutil.rmtree(dist, ignore_errors=True)
+    session.install(*group("build"))
+    session.run("python", "-m", "build", "--outdir", str(dist))
+    check_wheel(session, *dist.glob("*.whl"))
+    check_sdist(session, *dist.glob("*.tar.gz"))
+
+    # nox's own virtualenv: Debian's venv module does not work until python3-venv is installed.
+    session.run(sys.executable, "-m", "virtualenv", "--clear", str(bare), external=True)
+    scripts = bare / ("Scripts" if os.name == "nt" else "bin")
+    python, aiotracker = str(scripts / "python"), str(scripts / "aiotracker")
+    session.run(
+        python, "-m", "pip", "install", "--quiet", *map(str, dist.glob("*.whl")), external=True
+    )
+    # The HTTP library costs 100 ms: it is imported when a tracker is opened, not before.
+    is_lazy = "import sys, aiotracker; assert 'httpx' not in sys.modules"
+    session.run(python, "-I", "-c", is_lazy, external=True)
+    session.run(aiotracker, "--help", external=True)
+
+
+def check_wheel(session: nox.Session, wheel: Path) -> None:
+    """End the session with an error unless the wheel installs the package, and only that."""
+    metadata = "-".join(wheel.name.split("-")[:2]) + ".dist-info"
+    with zipfile.ZipFile(wheel) as archive:
+        files = set(archive.namelist())
+    if missing := {"aiotracker/py.typed", f"{metadata}/licenses/LICENSE"} - files:
+        session.error(f"the wheel lacks {missing}")
+    if strangers := {file.partition("/")[0] for file in files} - {"aiotracker", metadata}:
+        session.error(f"the wheel would install {strangers} beside the package")
+
+
+def check_sdist(session: nox.Session, sdist: Path) -> None:
+    """End the session with an error unless the source brings its tests: packagers run them."""
+    with tarfile.open(sdist) as archive:
+        files = set(archive.getnames())
+    if f"{sdist.name.removesuffix('.tar.gz')}/tests/conftest.py" not in files:
+        session.error("the sdist lacks the tests")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests on every Python that is supported and here."""
+    session.install(WITH_EXTRAS, *group("test"))
+    session.run("pytest", junit(session), *session.posargs)
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Show which lines and branches the tests do not reach."""
+    session.install("--editable", WITH_EXTRAS, *group("test"))
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "report")

@@ -1,0 +1,106 @@
+"""The asyncio-native Snowplow tracker for Python.
+
+async with Tracker("web", "https://collector.acme.com", app_id="shop") as tracker:
+    await tracker.track(PageView(page_url="https://acme.com/"))
+"""
+
+from aiotracker._version import __version__
+from aiotracker.delivery import (
+    DeliveryReport,
+    Emitter,
+    Health,
+    HealthStatus,
+    HttpxTransport,
+    Statistics,
+    Transport,
+)
+from aiotracker.entities import Entity, SelfDescribingJson
+from aiotracker.errors import (
+    AiotrackerError,
+    AiotrackerWarning,
+    CollectorURLError,
+    ConfigurationError,
+    DeliveryError,
+    DeliveryTimeout,
+    EventRefusedError,
+    EventTooLargeError,
+    ForkedTrackerError,
+    InsecureCollectorWarning,
+    InvalidDataError,
+    InvalidEventError,
+    InvalidSchemaKeyError,
+    InvalidValueError,
+    PipelineWarning,
+    Problem,
+    TrackerNotOpenError,
+    TrackerOpenError,
+    TrackerStateError,
+    WrongLoopError,
+)
+from aiotracker.events import (
+    Event,
+    PagePing,
+    PageView,
+    ScreenView,
+    SelfDescribing,
+    SelfDescribingEvent,
+    StructuredEvent,
+)
+from aiotracker.policy.overflow import Overflow
+from aiotracker.policy.reasons import DropReason, RefusalReason
+from aiotracker.protocol.schema_key import SchemaKey
+from aiotracker.scope import current_scope, scope
+from aiotracker.stores import EventStore, Lease, MemoryStore
+from aiotracker.subject import Subject
+from aiotracker.tracker import Tracker
+
+__all__ = [
+    "AiotrackerError",
+    "AiotrackerWarning",
+    "CollectorURLError",
+    "ConfigurationError",
+    "DeliveryError",
+    "DeliveryReport",
+    "DeliveryTimeout",
+    "DropReason",
+    "Emitter",
+    "Entity",
+    "Event",
+    "EventRefusedError",
+    "EventStore",
+    "EventTooLargeError",
+    "ForkedTrackerError",
+    "Health",
+    "HealthStatus",
+    "HttpxTransport",
+    "InsecureCollectorWarning",
+    "InvalidDataError",
+    "InvalidEventError",
+    "InvalidSchemaKeyError",
+    "InvalidValueError",
+    "Lease",
+    "MemoryStore",
+    "Overflow",
+    "PagePing",
+    "PageView",
+    "PipelineWarning",
+    "Problem",
+    "RefusalReason",
+    "SchemaKey",
+    "ScreenView",
+    "SelfDescribing",
+    "SelfDescribingEvent",
+    "SelfDescribingJson",
+    "Statistics",
+    "StructuredEvent",
+    "Subject",
+    "Tracker",
+    "TrackerNotOpenError",
+    "TrackerOpenError",
+    "TrackerStateError",
+    "Transport",
+    "WrongLoopError",
+    "__version__",
+    "current_scope",
+    "scope",
+]

@@ -1,0 +1,17 @@
+"""From the buffer to the collector: transports, emitters and the engine behind them."""
+
+from aiotracker.delivery.emitter import Emitter
+from aiotracker.delivery.httpx_transport import HttpxTransport
+from aiotracker.delivery.report import DeliveryReport, Health, HealthStatus
+from aiotracker.delivery.statistics import Statistics
+from aiotracker.delivery.transport import Transport
+
+__all__ = [
+    "DeliveryReport",
+    "Emitter",
+    "Health",
+    "HealthStatus",
+    "HttpxTransport",
+    "Statistics",
+    "Transport",
+]

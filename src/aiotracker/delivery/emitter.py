@@ -1,0 +1,293 @@
+"""An emitter: one collector, its buffer, and how it is delivered to."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import random
+import warnings
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from aiotracker.delivery.engine import Engine
+from aiotracker.delivery.httpx_transport import HttpxTransport
+from aiotracker.delivery.log import DeliveryLog
+from aiotracker.delivery.report import Health, HealthStatus
+from aiotracker.delivery.requests import RequestBuilder
+from aiotracker.delivery.settings import MAX_GET_URL_BYTES, DeliverySettings
+from aiotracker.delivery.statistics import Ledger
+from aiotracker.errors import ConfigurationError, InsecureCollectorWarning, TrackerOpenError
+from aiotracker.policy.overflow import Overflow
+from aiotracker.policy.reasons import RefusalReason
+from aiotracker.protocol.envelope import body_bytes, get_query
+from aiotracker.protocol.url import CollectorURL
+from aiotracker.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_EVENTS, MemoryStore
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping
+
+    from aiotracker.clock import Clock
+    from aiotracker.delivery.settings import Method
+    from aiotracker.delivery.statistics import Statistics
+    from aiotracker.delivery.transport import Transport
+    from aiotracker.protocol.record import Record
+    from aiotracker.runtime import DetachedTask, Loop
+    from aiotracker.stores.base import EventStore
+
+__all__ = ["Emitter"]
+
+_DEFAULTS: Final = DeliverySettings()
+
+
+class Emitter:
+    """Delivers events to one collector.
+
+    An emitter belongs to one tracker, which opens and closes it. Its defaults suit a web service:
+
+        Tracker("web", Emitter("https://collector.acme.com", batch_size=100))
+    """
+
+    def __init__(
+        self,
+        collector: str,
+        *,
+        method: Method = _DEFAULTS.method,
+        batch_size: int = _DEFAULTS.batch_size,
+        byte_limit: int = _DEFAULTS.byte_limit,
+        flush_interval: float = _DEFAULTS.flush_interval,
+        buffer_capacity: int = DEFAULT_MAX_EVENTS,
+        buffer_bytes: int = DEFAULT_MAX_BYTES,
+        overflow: Overflow | str = _DEFAULTS.overflow,
+        max_wait: float = _DEFAULTS.max_wait,
+        concurrency: int = _DEFAULTS.concurrency,
+        connect_timeout: float = 3.0,
+        request_timeout: float = _DEFAULTS.request_timeout,
+        max_retry_delay: float = _DEFAULTS.max_retry_delay,
+        custom_retry_codes: Mapping[int, bool] = MappingProxyType({}),
+        headers: Mapping[str, str] = MappingProxyType({}),
+        auth: tuple[str, str] | None = None,
+        post_path: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        event_store: EventStore | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        """Describe a destination; nothing is sent or imported before the tracker is opened.
+
+        Args:
+            collector: address of the collector; https unless it says http or is this machine.
+            method: `post` sends batches; `get` one event per request, of at most 20,000 bytes.
+            batch_size: events of a full batch, 1 or more.
+            byte_limit: bytes of a request body, 1,000 to 900,000.
+            flush_interval: seconds that an event may wait for its batch to fill.
+            buffer_capacity: events that may wait or be on their way.
+            buffer_bytes: likewise in bytes.
+            overflow: what a full buffer does with the next event: `wait` (up to `max_wait`, then refuse
+                it), `drop_newest`, `drop_oldest`, or `raise` in the caller.
+            max_wait: seconds; `inf` for batch jobs, which then run as fast as events are delivered.
+            concurrency: requests at a time; 1 keeps events in order.
+            connect_timeout: seconds to get a connection.
+            request_timeout: seconds of one attempt, whole.
+            max_retry_delay: cap of the backoff in seconds.
+            custom_retry_codes: per status code, True to retry it, False to give up.
+            headers: sent with every request, for a gateway before the collector.
+            auth: user and password, sent as HTTP Basic.
+            post_path: `/vendor/version` where the collector maps another path to its POST endpoint.
+            ssl_context: verifies the collector instead of the default.
+            event_store: where events wait; in memory by default.
+            transport: carries requests; `HttpxTransport()` by default.
+        Raises:
+            CollectorURLError: not the address of a collector.
+            ConfigurationError: settings that cannot work.
+        """
+        self.url = CollectorURL.parse(collector, post_path=post_path)
+        self._settings = DeliverySettings(
+            method=method,
+            batch_size=batch_size,
+            byte_limit=byte_limit,
+            flush_interval=flush_interval,
+            first_flush_interval=min(flush_interval, _DEFAULTS.first_flush_interval),
+            concurrency=concurrency,
+            overflow=Overflow(overflow) if overflow in list(Overflow) else overflow,  # type: ignore[arg-type]  # refused by the settings
+            max_wait=max_wait,
+            request_timeout=request_timeout,
+            max_retry_delay=max_retry_delay,
+            custom_retry_codes=custom_retry_codes,
+        )
+        if event_store is None:
+            event_store = MemoryStore(buffer_capacity, buffer_bytes)
+            _check_buffer(self._settings, buffer_capacity, buffer_bytes)
+        elif (buffer_capacity, buffer_bytes) != (DEFAULT_MAX_EVENTS, DEFAULT_MAX_BYTES):
+            raise ConfigurationError(
+                "buffer_capacity",
+                buffer_capacity,
+                "belongs to the event store that is given: set it there",
+            )
+        if transport is None:
+            transport = HttpxTransport(
+                ssl_context=ssl_context,
+                connect_timeout=connect_timeout,
+                is_secure=self.url.is_secure,
+            )
+        elif ssl_context is not None:
+            raise ConfigurationError(
+                "ssl_context", ssl_context, "belongs to the transport that is given: set it there"
+            )
+        self._store = event_store
+        self._transport = transport
+        self._headers = _checked_headers(headers, auth)
+        self._ledger = Ledger()
+        self._owner: str | None = None
+        self._engine: Engine | None = None
+        self._task: DetachedTask | None = None
+        self._loop: Loop | None = None
+        if not self.url.is_secure and not self.url.is_loopback:
+            warnings.warn(
+                f"events will travel to {self.url} in clear text: use https, or a collector on this machine",
+                InsecureCollectorWarning,
+                stacklevel=2,
+            )
+
+    @property
+    def settings(self) -> DeliverySettings:
+        """How this emitter delivers."""
+        return self._settings
+
+    @property
+    def event_store(self) -> EventStore:
+        """Where its events wait."""
+        return self._store
+
+    def stats(self) -> Statistics:
+        """Return the accounts of this emitter since it was built."""
+        return self._ledger.snapshot()
+
+    def health(self) -> Health:
+        """Return how delivery fares now."""
+        return self._engine.health if self._engine is not None else Health(HealthStatus.OK, {})
+
+    # -- what the tracker calls -----------------------------------------------------------------------
+
+    def claim(self, namespace: str) -> None:
+        """Belong to a tracker from now on.
+
+        Raises:
+            TrackerOpenError: the emitter belongs to another one.
+        """
+        if self._owner is not None:
+            raise TrackerOpenError(
+                f"the emitter for {self.url} already belongs to the tracker {self._owner!r}",
+                "give every tracker emitters of its own",
+            )
+        self._owner = namespace
+
+    async def open(self, *, loop: Loop, clock: Clock, user_agent: str, get_base64: bool) -> None:
+        """Get the transport ready and start the engine on a loop."""
+        await self._transport.open()
+        log = DeliveryLog(clock, str(self.url))
+        self._engine = Engine(
+            settings=self._settings,
+            store=self._store,
+            transport=self._transport,
+            requests=RequestBuilder(
+                self.url,
+                self._settings.method,
+                self._headers,
+                user_agent=user_agent,
+                get_base64=get_base64,
+            ),
+            ledger=self._ledger,
+            log=log,
+            clock=clock,
+            random=random.random,
+            loop=loop,
+        )
+        self._loop = loop
+        self._task = loop.spawn(self._engine.run, f"aiotracker {self.url}")
+        self._log = log
+
+    @property
+    def engine(self) -> Engine:
+        """The running engine; the tracker sees to it that there is one."""
+        if self._engine is None:
+            raise RuntimeError("the emitter was never opened")
+        return self._engine
+
+    @property
+    def task(self) -> DetachedTask:
+        """The engine's task."""
+        if self._task is None:
+            raise RuntimeError("the emitter was never opened")
+        return self._task
+
+    def oversize(self, record: Record, *, get_base64: bool) -> tuple[int, int] | None:
+        """Return bytes needed and bytes allowed when a record is too large, else None."""
+        if self._settings.method == "post":
+            size, limit = body_bytes([record.size_bytes]), self._settings.byte_limit
+        else:
+            query = get_query(record, 10**12, base64=get_base64)  # 13 digits, as now
+            size, limit = len(self.url.get_url) + 1 + len(query), MAX_GET_URL_BYTES
+        return (size, limit) if size > limit else None
+
+    def refuse(self, reason: RefusalReason) -> None:
+        """Count an event that was offered and not taken, and say so."""
+        self._ledger.refuse(reason)
+        if self._engine is not None:
+            self._log.say(logging.WARNING, "track", reason, f"an event was refused: {reason}")
+
+    def offer(self, record: Record) -> bool:
+        """Take a record or refuse it, at once, from any thread."""
+        engine = self.engine
+        with engine.admission.lock:
+            verdict = engine.admission.reserve(record.size_bytes)
+            if verdict is True:
+                engine.put(record)
+                return True
+        self.refuse(verdict)
+        return False
+
+
+def _check_buffer(settings: DeliverySettings, capacity: int, size_bytes: int) -> None:
+    if settings.batch_events > capacity:
+        raise ConfigurationError(
+            "batch_size",
+            settings.batch_size,
+            f"must not be above buffer_capacity={capacity:,}: such a batch never fills",
+        )
+    if settings.byte_limit > size_bytes:
+        raise ConfigurationError(
+            "byte_limit",
+            settings.byte_limit,
+            f"must not be above buffer_bytes={size_bytes:,}: such an event finds no room",
+        )
+
+
+def _checked_headers(headers: Mapping[str, str], auth: tuple[str, str] | None) -> Mapping[str, str]:
+    checked = dict(headers)
+    for name, value in checked.items():
+        if (
+            not isinstance(name, str)
+            or not name.isascii()
+            or not name.replace("-", "").replace("_", "").isalnum()
+        ):
+            raise ConfigurationError("headers", name, "is not the name of a header")
+        if not isinstance(value, str) or any(ord(character) < ord(" ") for character in value):
+            raise ConfigurationError("headers", value, f"is not a value of the header {name}")
+        if name.lower() in _OWN_HEADERS:
+            raise ConfigurationError("headers", name, _OWN_HEADERS[name.lower()])
+    if auth is not None:
+        if not isinstance(auth, tuple) or len(auth) != 2:  # noqa: PLR2004 - user and password
+            raise ConfigurationError("auth", "…", "must be a tuple of user and password")
+        token = base64.b64encode(":".join(auth).encode()).decode("ascii")
+        checked["Authorization"] = f"Basic {token}"
+    return MappingProxyType(checked)
+
+
+_OWN_HEADERS: Final = {
+    "content-type": "belongs to the tracker: Enrich fails requests with another one",
+    "content-length": "belongs to the transport",
+    "content-encoding": "cannot be used: the collector answers 200 to a compressed body and loses it",
+    "cookie": "cannot be used: it would give all users of this service one identity",
+    "referer": "cannot be used: Enrich would take it for the page of every event without one",
+    "sp-anonymous": "belongs to the tracker: use anonymous=True, which also cleans the events",
+}

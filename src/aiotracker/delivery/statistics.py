@@ -1,0 +1,158 @@
+"""The accounts of delivery: what was offered, and what became of it.
+
+At every moment, exactly:
+
+    offered  = accepted + refused
+    accepted = delivered + dropped + buffered + in_flight
+
+The ledger moves events between these accounts and does nothing else; every move is one critical section,
+so that a snapshot taken from any thread adds up.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from threading import Lock
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aiotracker.policy.reasons import DropReason, RefusalReason
+
+__all__ = ["Ledger", "Statistics"]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """A snapshot of the accounts, in events.
+
+    Attributes:
+        offered: whose admission was decided.
+        accepted: taken into the buffer.
+        refused: not taken, by reason.
+        delivered: the collector has them.
+        dropped: accepted and given up, by reason.
+        buffered: waiting to be sent.
+        in_flight: being sent.
+        requests: attempts made, of any outcome.
+        retries: attempts that failed and are repeated, by cause (`503`, `timeout`, …).
+    """
+
+    offered: int
+    accepted: int
+    refused: Mapping[RefusalReason, int]
+    delivered: int
+    dropped: Mapping[DropReason, int]
+    buffered: int
+    in_flight: int
+    requests: int
+    retries: Mapping[str, int]
+
+    @classmethod
+    def total(cls, parts: Iterable[Statistics]) -> Statistics:
+        """Return the sums of several emitters' accounts."""
+        snapshots = list(parts)
+        refused: Counter[RefusalReason] = Counter()
+        dropped: Counter[DropReason] = Counter()
+        retries: Counter[str] = Counter()
+        for snapshot in snapshots:
+            refused.update(snapshot.refused)
+            dropped.update(snapshot.dropped)
+            retries.update(snapshot.retries)
+        return cls(
+            offered=sum(s.offered for s in snapshots),
+            accepted=sum(s.accepted for s in snapshots),
+            refused=MappingProxyType(dict(refused)),
+            delivered=sum(s.delivered for s in snapshots),
+            dropped=MappingProxyType(dict(dropped)),
+            buffered=sum(s.buffered for s in snapshots),
+            in_flight=sum(s.in_flight for s in snapshots),
+            requests=sum(s.requests for s in snapshots),
+            retries=MappingProxyType(dict(retries)),
+        )
+
+
+class Ledger:
+    """The accounts of one emitter."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._lock = Lock()
+        self._accepted = 0
+        self._refused: Counter[RefusalReason] = Counter()
+        self._delivered = 0
+        self._dropped: Counter[DropReason] = Counter()
+        self._buffered = 0
+        self._in_flight = 0
+        self._requests = 0
+        self._retries: Counter[str] = Counter()
+
+    def accept(self) -> None:
+        """An event was offered and taken."""
+        with self._lock:
+            self._accepted += 1
+            self._buffered += 1
+
+    def refuse(self, reason: RefusalReason) -> None:
+        """An event was offered and not taken."""
+        with self._lock:
+            self._refused[reason] += 1
+
+    def lease(self, count: int) -> None:
+        """Events went out to be sent."""
+        with self._lock:
+            self._buffered -= count
+            self._in_flight += count
+
+    def release(self, count: int) -> None:
+        """Events came back to be sent again."""
+        with self._lock:
+            self._in_flight -= count
+            self._buffered += count
+
+    def deliver(self, count: int) -> None:
+        """Events that were in flight arrived."""
+        with self._lock:
+            self._in_flight -= count
+            self._delivered += count
+
+    def drop(self, count: int, reason: DropReason) -> None:
+        """Events that were in flight were given up."""
+        with self._lock:
+            self._in_flight -= count
+            self._dropped[reason] += count
+
+    def drop_buffered(self, count: int, reason: DropReason) -> None:
+        """Events that were waiting were given up."""
+        with self._lock:
+            self._buffered -= count
+            self._dropped[reason] += count
+
+    def attempt(self) -> None:
+        """A request begins."""
+        with self._lock:
+            self._requests += 1
+
+    def retry(self, cause: str) -> None:
+        """An attempt failed and will be repeated."""
+        with self._lock:
+            self._retries[cause] += 1
+
+    def snapshot(self) -> Statistics:
+        """Return the accounts as they are now."""
+        with self._lock:
+            refused = sum(self._refused.values())
+            return Statistics(
+                offered=self._accepted + refused,
+                accepted=self._accepted,
+                refused=MappingProxyType(dict(self._refused)),
+                delivered=self._delivered,
+                dropped=MappingProxyType(dict(self._dropped)),
+                buffered=self._buffered,
+                in_flight=self._in_flight,
+                requests=self._requests,
+                retries=MappingProxyType(dict(self._retries)),
+            )

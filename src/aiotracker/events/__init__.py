@@ -1,0 +1,18 @@
+"""What can be tracked, a family per file."""
+
+from aiotracker.events.base import Event, EventOptions
+from aiotracker.events.page import PagePing, PageView
+from aiotracker.events.screen import ScreenView
+from aiotracker.events.self_describing import SelfDescribing, SelfDescribingEvent
+from aiotracker.events.structured import StructuredEvent
+
+__all__ = [
+    "Event",
+    "EventOptions",
+    "PagePing",
+    "PageView",
+    "ScreenView",
+    "SelfDescribing",
+    "SelfDescribingEvent",
+    "StructuredEvent",
+]

@@ -1,0 +1,151 @@
+"""The pydantic base of everything that a user hands in, and the bond between its fields and the wire.
+
+Owns how a broken rule becomes an `InvalidEventError`, how a Python attribute is tied to a field of the
+protocol (`Wire`), and the second, lenient constructor (`clipped`). Knows no particular event.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from types import NoneType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import core_schema
+
+from aiotracker.errors import InvalidEventError, Problem, shown
+from aiotracker.protocol.rules import clipped, normal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import GetCoreSchemaHandler
+
+    from aiotracker.protocol.fields import Field
+
+__all__ = ["CheckedModel", "Wire", "told"]
+
+CLOSE_ENOUGH: Final = 0.6  # how alike a misspelt keyword and the suggestion must be, 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Ties a model's attribute to a field of the protocol, whose rule it then follows.
+
+    `page_title: Annotated[str | None, Wire(fields.PAGE_TITLE)] = None`. An attribute that may be None is
+    left out of the payload when it is None or empty; any other must not be empty.
+    """
+
+    field: Field
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """Return a schema that applies the protocol's rule in place of the annotated type's."""
+        validate = self._optional if NoneType in get_args(source) else self._required
+        return core_schema.no_info_plain_validator_function(
+            validate, json_schema_input_schema=handler(source)
+        )
+
+    def _required(self, value: object) -> object:
+        if value is None or value == "":
+            raise ValueError("is required and must not be empty")
+        return normal(self.field, value)
+
+    def _optional(self, value: object) -> object:
+        if value is None or value == "":
+            return None
+        return normal(self.field, value)
+
+
+class CheckedModel(BaseModel):
+    """A model whose mistakes are told in the terms of the pipeline, all of them at once."""
+
+    model_config = ConfigDict(
+        extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
+
+    _wired: ClassVar[tuple[tuple[str, Field], ...]] = ()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
+        """Note which attributes travel under which wire name, once per class."""
+        super().__pydantic_init_subclass__(**kwargs)
+        cls._wired = tuple(
+            (name, mark.field)
+            for name, info in cls.model_fields.items()
+            for mark in info.metadata
+            if isinstance(mark, Wire)
+        )
+
+    def __init__(self, /, **data: Any) -> None:  # Any: pydantic generates the typed signature
+        """Build the model from keyword arguments.
+
+        Raises:
+            InvalidEventError: fields that the pipeline would fail, unknown keywords, missing ones.
+        """
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise told(type(self), error) from error
+
+    @classmethod
+    def wired(cls) -> tuple[tuple[str, Field], ...]:
+        """Return the attributes that travel under a wire name of their own, with their fields."""
+        return cls._wired
+
+    @classmethod
+    def clipped(cls, /, **data: Any) -> Self:  # Any: the keywords of the class itself
+        """Build the model from data that comes from outside, saving what can be saved.
+
+        Free text is cut to the pipeline's limit, counted in UTF-16 units; optional values that
+        cannot be valid are left out. Takes the same keywords as the class.
+
+        Raises:
+            InvalidEventError: a required value cannot be valid, or a keyword is unknown.
+        """
+        return cls(**cls._clipped_data(data))
+
+    @classmethod
+    def _clipped_data(cls, data: Mapping[str, object]) -> dict[str, object]:
+        """Return the keyword arguments with every value that follows a wire rule cut or left out."""
+        kept = dict(data)
+        for name, field in cls._wired:
+            if kept.get(name) is None:
+                continue
+            saved = clipped(field, kept[name])
+            if saved is not None:
+                kept[name] = saved
+            elif not cls.model_fields[name].is_required():
+                del kept[name]
+        return kept
+
+
+def told(model: type[CheckedModel], error: ValidationError) -> InvalidEventError:
+    """Return pydantic's findings in our own words."""
+    return InvalidEventError(model.__name__, [_problem(model, found) for found in error.errors()])
+
+
+def _problem(model: type[CheckedModel], found: Mapping[str, Any]) -> Problem:
+    field = ".".join(str(part) for part in found["loc"]) or model.__name__
+    match found["type"]:
+        case "missing":
+            return Problem(field, "", "is required")
+        case "extra_forbidden":
+            return Problem(field, shown(found["input"]), _unknown(model, field))
+        case "frozen_instance" | "frozen_field":
+            return Problem(field, shown(found["input"]), "cannot be changed: build a new one")
+        case "value_error":
+            return Problem(field, shown(found["input"]), str(found["ctx"]["error"]))
+        case _:
+            return Problem(field, shown(found["input"]), found["msg"])
+
+
+def _unknown(model: type[CheckedModel], keyword: str) -> str:
+    names = list(model.model_fields)
+    close = difflib.get_close_matches(keyword, names, n=1, cutoff=CLOSE_ENOUGH)
+    close = close or [name for name in names if keyword in name]
+    if close:
+        return f"is no argument of {model.__name__}: did you mean {close[0]}?"
+    return f"is no argument of {model.__name__}, which takes {', '.join(names)}"

@@ -1,0 +1,300 @@
+"""Any Python data, written as JSON text that the pipeline takes, or refused with its path.
+
+A JSON library alone is not enough: it writes `NaN`, turns the key 1 into "1", a Decimal into text and
+nests without end, and each of these fails the event in the pipeline. One pass checks and writes.
+
+Sources: Enrich 6.10, `maxJsonDepth` of its `reference.conf` (40 with the envelope; entities begin 3 levels
+down); iglu-scala-client 4.0, `CirceValidator.scala` (a Decimal must be a JSON number).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import json
+import math
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from functools import lru_cache
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from pydantic import AnyUrl, BaseModel, RootModel
+from pydantic.functional_serializers import PlainSerializer, WrapSerializer
+from pydantic_core import Url
+
+from aiotracker.errors import InvalidDataError
+from aiotracker.protocol.text import has_lone_surrogate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["MAX_DEPTH", "json_text", "model_data"]
+
+MAX_DEPTH: Final = 35  # of the user's part of the JSON; with the envelope it stays below Enrich's 40
+MAX_DECIMAL_EXPONENT: Final = 308  # of a double; larger ones are expanded digit by digit downstream
+MAX_REMEMBERED_MODELS: Final = 512
+
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
+_AS_TEXT = (
+    UUID, PurePath, AnyUrl, Url,
+    ipaddress.IPv4Address, ipaddress.IPv6Address, ipaddress.IPv4Network, ipaddress.IPv6Network,
+)  # fmt: skip
+
+
+def json_text(value: object, *, path: str = "data", default: Callable[[object], object] | None = None) -> str:
+    """Return a value as JSON text, compact and in Unicode.
+
+    Text, numbers, booleans, None, mappings with text keys, lists, tuples and sets are taken as they
+    are; a Decimal becomes a number with its digits; datetime, date, time (ISO 8601), UUID, paths,
+    URLs and addresses become text; enums their value; pydantic models and dataclasses objects (see
+    `model_data`).
+
+    Args:
+        value: the data of an event or entity.
+        path: what the data is called in messages.
+        default: converts what is left, as the `default` of `json.dumps`; its result is treated alike.
+    Raises:
+        InvalidDataError: NaN, infinity, bytes, a key that is not text, more than 35 levels, or an
+            object without a JSON form; the error has the path.
+    """
+    out: list[str] = []
+    try:
+        _write(value, out, 1, default)
+    except _Refusal as refusal:
+        where = path + "".join(reversed(refusal.segments))
+        raise InvalidDataError(where, refusal.value, refusal.rule) from refusal.__cause__
+    return "".join(out)
+
+
+def model_data(model: BaseModel, *, skip: frozenset[str] = frozenset()) -> dict[str, object]:
+    """Return the fields of a pydantic model under their aliases, values as they are.
+
+    A field that is None, and would be None by default, is left out, since hardly an Iglu schema allows
+    null; a field without that default is kept as null. A model with serializers or computed fields of
+    its own is dumped by pydantic instead.
+
+    Args:
+        model: any pydantic model.
+        skip: attribute names that are not part of the data.
+    """
+    plan = _plan(type(model))
+    if plan is None:
+        dumped = model.model_dump(mode="python", by_alias=True, exclude=set(skip))
+        fields = type(model).model_fields
+        absent = {
+            _alias(fields[name], name)
+            for name, value in model
+            if value is None and name in fields and fields[name].default is None
+        }
+        return {k: v for k, v in dumped.items() if v is not None or k not in absent}
+    data: dict[str, object] = {}
+    for name, alias, is_droppable in plan:
+        if name in skip:
+            continue
+        value = getattr(model, name)
+        if value is not None or not is_droppable:
+            data[alias] = value
+    if model.model_extra:
+        data.update(model.model_extra)
+    return data
+
+
+class _Refusal(Exception):  # noqa: N818 - never leaves this module
+    """A value without a JSON form; gathers its path on the way up, innermost segment first."""
+
+    def __init__(self, value: object, rule: str) -> None:
+        self.value = value
+        self.rule = rule
+        self.segments: list[str] = []
+
+
+def _write(value: object, out: list[str], depth: int, default: Callable[[object], object] | None) -> None:
+    """Append the JSON text of a value; exact types first, since they are nearly all there is."""
+    kind = type(value)
+    if kind is str:
+        out.append(_text(value))  # type: ignore[arg-type]  # `kind` is the type, which mypy does not follow
+    elif value is None:
+        out.append("null")
+    elif value is True:
+        out.append("true")
+    elif value is False:
+        out.append("false")
+    elif kind is int:
+        out.append(_integer(value))  # type: ignore[arg-type]  # as above
+    elif kind is float:
+        out.append(_float(value))  # type: ignore[arg-type]  # as above
+    elif kind is dict:
+        _write_object(value, out, depth, default)  # type: ignore[arg-type]  # as above
+    elif kind is list or kind is tuple:
+        _write_array(value, out, depth, default)  # type: ignore[arg-type]  # as above
+    else:
+        _write_other(value, out, depth, default)
+
+
+def _write_other(
+    value: object, out: list[str], depth: int, default: Callable[[object], object] | None
+) -> None:
+    match value:
+        case Enum():
+            _write(value.value, out, depth, default)
+        case str():
+            out.append(_text(str.__str__(value)))
+        case int():
+            out.append(_integer(int(value)))
+        case float():
+            out.append(_float(float(value)))
+        case Decimal():
+            out.append(_decimal(value))
+        case datetime() | date() | time():
+            out.append(_quoted(value.isoformat()))
+        case RootModel():
+            _write(value.root, out, depth, default)
+        case BaseModel():
+            _write_object(model_data(value), out, depth, default)
+        case Mapping():
+            _write_object(value, out, depth, default)
+        case list() | tuple() | AbstractSet():
+            _write_array(value, out, depth, default)
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            members = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+            _write_object(members, out, depth, default)
+        case _ if isinstance(value, _AS_TEXT):
+            out.append(_quoted(str(value)))
+        case _:
+            _write_foreign(value, out, depth, default)
+
+
+def _write_foreign(
+    value: object, out: list[str], depth: int, default: Callable[[object], object] | None
+) -> None:
+    if default is not None:
+        if depth > MAX_DEPTH:
+            raise _Refusal(value, "json_encoder keeps returning objects that it must encode again")
+        try:
+            encoded = default(value)
+        except Exception as error:
+            raise _Refusal(value, f"json_encoder failed on it: {error}") from error
+        _write(encoded, out, depth + 1, default)
+    elif isinstance(value, bytes | bytearray | memoryview):
+        raise _Refusal(value, "bytes have no JSON form: decode them, or encode them as base64 text")
+    elif isinstance(value, timedelta):
+        raise _Refusal(value, "a duration has no JSON form: pass its total_seconds()")
+    else:
+        kind = type(value).__name__
+        raise _Refusal(value, f"a {kind} has no JSON form: convert it, or give the tracker a json_encoder")
+
+
+def _write_object(
+    members: Mapping[Any, object],  # Any: a key that is not text is what is looked for
+    out: list[str],
+    depth: int,
+    default: Callable[[object], object] | None,
+) -> None:
+    if depth > MAX_DEPTH:
+        raise _too_deep(members)
+    separator = "{"
+    key: object = None
+    try:
+        for key, item in members.items():
+            out.append(separator)
+            out.append(_key(key))
+            _write(item, out, depth + 1, default)
+            separator = ","
+    except _Refusal as refusal:
+        refusal.segments.append(_segment(key))
+        raise
+    out.append("{}" if separator == "{" else "}")
+
+
+def _write_array(
+    items: list[object] | tuple[object, ...] | AbstractSet[object],
+    out: list[str],
+    depth: int,
+    default: Callable[[object], object] | None,
+) -> None:
+    if depth > MAX_DEPTH:
+        raise _too_deep(items)
+    separator = "["
+    index = 0
+    try:
+        for item in items:
+            out.append(separator)
+            _write(item, out, depth + 1, default)
+            separator = ","
+            index += 1
+    except _Refusal as refusal:
+        refusal.segments.append(f"[{index}]")
+        raise
+    out.append("[]" if separator == "[" else "]")
+
+
+def _key(key: object) -> str:
+    if type(key) is not str:
+        if not isinstance(key, str):
+            raise _Refusal(key, "a key must be text: JSON has no other keys")
+        key = key.value if isinstance(key, Enum) else str.__str__(key)
+    if has_lone_surrogate(key):
+        raise _Refusal(key, "a key has half a surrogate pair, which is no character")
+    return _quoted(key) + ":"
+
+
+def _segment(key: object) -> str:
+    if isinstance(key, str) and key.isidentifier():
+        return f".{key}"
+    return f"[{key!r}]"
+
+
+def _text(value: str) -> str:
+    if has_lone_surrogate(value):
+        raise _Refusal(value, "has half a surrogate pair, which is no character: decode it properly")
+    return _quoted(value)
+
+
+def _integer(value: int) -> str:
+    try:
+        return str(value)
+    except ValueError as error:  # Python refuses to write out thousands of digits
+        raise _Refusal("an int", "is too long a number") from error
+
+
+def _float(value: float) -> str:
+    if not math.isfinite(value):
+        raise _Refusal(value, "JSON has no NaN and no infinity: leave it out, or pass None")
+    return float.__repr__(value)
+
+
+def _decimal(value: Decimal) -> str:
+    if not value.is_finite():
+        raise _Refusal(value, "JSON has no NaN and no infinity: leave it out, or pass None")
+    if value and abs(value.adjusted()) > MAX_DECIMAL_EXPONENT:
+        raise _Refusal(value, f"must be between 1e-{MAX_DECIMAL_EXPONENT} and 1e{MAX_DECIMAL_EXPONENT}")
+    return str(value)
+
+
+def _too_deep(value: object) -> _Refusal:
+    kind = type(value).__name__  # not the value: a cycle has a very long repr
+    return _Refusal(f"a {kind}", f"is nested more than {MAX_DEPTH} levels deep, or contains itself")
+
+
+def _alias(info: object, name: str) -> str:
+    alias = getattr(info, "serialization_alias", None) or getattr(info, "alias", None)
+    return alias if isinstance(alias, str) else name
+
+
+@lru_cache(maxsize=MAX_REMEMBERED_MODELS)
+def _plan(model: type[BaseModel]) -> tuple[tuple[str, str, bool], ...] | None:
+    """Return attribute, alias and whether a None is left out, or None where pydantic must dump."""
+    decorators = model.__pydantic_decorators__
+    if decorators.field_serializers or decorators.model_serializers or decorators.computed_fields:
+        return None
+    plan = []
+    for name, info in model.model_fields.items():
+        if info.exclude or any(isinstance(m, PlainSerializer | WrapSerializer) for m in info.metadata):
+            return None
+        plan.append((name, _alias(info, name), info.default is None))
+    return tuple(plan)

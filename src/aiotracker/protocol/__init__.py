@@ -1,0 +1,3 @@
+"""What travels and its rules: field tables, schema keys, encoding and envelopes."""
+
+__all__: list[str] = []

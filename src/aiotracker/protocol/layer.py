@@ -1,0 +1,64 @@
+"""What a tracker or a scope adds to every event, encoded once.
+
+A layer is immutable and holds its own encoded form, so that nothing has to be looked up by subject and
+an event costs the same however much its tracker knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from pydantic_core import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aiotracker.entities import Entity, SelfDescribingJson
+
+__all__ = ["EMPTY_LAYER", "Layer", "json_members"]
+
+
+def json_members(pairs: Mapping[str, str]) -> bytes:
+    """Return the members of a JSON object without its braces; empty for no pairs."""
+    return to_json(dict(pairs))[1:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Constant fields and entities of many events.
+
+    Attributes:
+        pairs: wire names and texts.
+        entities: added to every event's own.
+        anonymous: whether events travel without what identifies a person; None: as the layer below.
+        members: `pairs` as JSON, without braces.
+    """
+
+    pairs: Mapping[str, str]
+    entities: tuple[Entity | SelfDescribingJson, ...] = ()
+    anonymous: bool | None = None
+    members: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Freeze and encode the pairs."""
+        pairs = MappingProxyType(dict(self.pairs))
+        object.__setattr__(self, "pairs", pairs)  # assignments of a frozen instance being built
+        object.__setattr__(self, "members", json_members(pairs))
+
+    def over(
+        self,
+        pairs: Mapping[str, str],
+        entities: Sequence[Entity | SelfDescribingJson],
+        anonymous: bool | None,  # noqa: FBT001 - mirrors the attributes
+    ) -> Layer:
+        """Return a layer that adds to this one; its pairs win."""
+        return Layer(
+            {**self.pairs, **pairs},
+            (*self.entities, *entities),
+            self.anonymous if anonymous is None else anonymous,
+        )
+
+
+EMPTY_LAYER: Final = Layer({})

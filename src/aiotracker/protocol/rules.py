@@ -1,0 +1,263 @@
+"""The rules of the tracker protocol: from a Python value to the text that the pipeline takes.
+
+`normal(field, value)` is the strict reading, used by constructors: it returns the value in the form
+in which it is kept, or raises `ValueError` with a rule that says what to do. `clipped(field, value)` is
+the lenient reading for data from outside: it returns what can be saved, or None.
+`wire(field, value)` writes a kept value. All three are pure.
+
+The rules are those of Enrich (6.10: `ConversionUtils.scala`, `EventEnrichments.scala`,
+`ClientEnrichments.scala`, `AtomicFieldsLengthValidator.scala`), tightened where a value is legal and
+certainly a mistake; each such place says so.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+import uuid
+import warnings
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from aiotracker.errors import PipelineWarning
+from aiotracker.protocol.fields import PLATFORMS, Field, Rule
+from aiotracker.protocol.page_url import OLD_MAX_LENGTH, clip_url, url_violation
+from aiotracker.protocol.text import cut, has_lone_surrogate, utf16_length
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["clipped", "epoch_ms", "is_uuid", "normal", "wire"]
+
+MIN_INT32: Final = -(2**31)
+MAX_INT32: Final = 2**31 - 1
+MAX_EPOCH_MS: Final = 253_402_300_799_999  # the end of the year 9999
+MIN_PLAIN_EPOCH_MS: Final = 100_000_000_000
+"""March 1973. A plain number below it is seconds in all likelihood; an older time is given as datetime."""
+MAX_DECIMAL_EXPONENT: Final = 308  # of a double; Enrich writes 1e400 out in 401 digits
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UUID: Final = re.compile(
+    r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}", re.ASCII
+)
+_DIMENSIONS: Final = re.compile(r"([0-9]{1,10})x([0-9]{1,10})", re.ASCII)
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,10}", re.ASCII)
+
+
+def normal(field: Field, value: object) -> object:
+    """Return a value in the form in which it is kept and sent.
+
+    Raises:
+        ValueError: the value breaks the field's rule; the message is the rule.
+    """
+    return _NORMAL[field.rule](field, value)
+
+
+def clipped(field: Field, value: object) -> object | None:
+    """Return what the pipeline takes of a value from outside, or None when nothing does."""
+    lenient = _CLIPPED.get(field.rule)
+    try:
+        return _NORMAL[field.rule](field, value) if lenient is None else lenient(field, value)
+    except ValueError:
+        return None
+
+
+def wire(value: object) -> str:
+    """Return the text of a kept value: every value of a payload travels as a string."""
+    if value is True:
+        return "1"
+    if value is False:
+        return "0"
+    return str(value)
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether a text is a UUID in the 36-character form, the only one that Enrich reads."""
+    return _UUID.fullmatch(text) is not None
+
+
+def epoch_ms(moment: datetime) -> int:
+    """Return whole milliseconds since 1970 of an aware datetime; exact, where floats would round."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _text(field: Field, value: object) -> str:
+    if not isinstance(value, str):
+        if field.key == "cd" and type(value) is int:  # a number of bits, given as a number everywhere
+            return _text(field, str(value))
+        raise ValueError(f"must be text, not {type(value).__name__}: pass str(…) of it")
+    limit = field.max_length
+    if has_lone_surrogate(value):
+        raise ValueError("has half a surrogate pair, which is no character: decode it properly")
+    # Every character is at most two units, so most texts need no counting.
+    if limit is not None and 2 * len(value) > limit and (length := utf16_length(value)) > limit:
+        raise ValueError(
+            f"has {length:,} characters, the pipeline fails events with more than {limit:,}: "
+            "cut it, or use the clipped(…) constructor"
+        )
+    return value
+
+
+def _clipped_text(field: Field, value: object) -> str | None:
+    if not isinstance(value, str):
+        value = str(value)
+    return cut(value, field.max_length) or None
+
+
+def _uuid(field: Field, value: object) -> str:  # noqa: ARG001 - one shape for all rules
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    if not isinstance(value, str) or not is_uuid(value):
+        raise ValueError(
+            "must be a UUID in its 36-character form, as in 0f7c6f1e-6f2b-4b0c-9b39-0a4f5f6a7b8c"
+        )
+    return value.lower()  # as Enrich stores it
+
+
+def _int32(field: Field, value: object) -> int:  # noqa: ARG001
+    if type(value) is not int:
+        raise ValueError(f"must be an int, not {type(value).__name__}")
+    if not MIN_INT32 <= value <= MAX_INT32:
+        raise ValueError(f"must fit in 32 bits, from {MIN_INT32:,} to {MAX_INT32:,}")
+    return value
+
+
+def _clipped_int32(field: Field, value: object) -> int:
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        value = int(value)
+    return _int32(field, value)
+
+
+def _decimal(field: Field, value: object) -> int | float | Decimal:  # noqa: ARG001
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise ValueError(f"must be an int, float or Decimal, not {type(value).__name__}")
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number: the pipeline has no NaN and no infinity")
+    # Tighter than Enrich, which would write the exponent out: no warehouse column holds more.
+    digits = Decimal(value)
+    if digits and abs(digits.adjusted()) > MAX_DECIMAL_EXPONENT:
+        raise ValueError(f"must be between 1e-{MAX_DECIMAL_EXPONENT} and 1e{MAX_DECIMAL_EXPONENT}")
+    return value
+
+
+def _flag(field: Field, value: object) -> bool:  # noqa: ARG001
+    if not isinstance(value, bool):
+        raise ValueError("must be True or False")
+    return value
+
+
+def _epoch_ms(field: Field, value: object) -> int:  # noqa: ARG001
+    if isinstance(value, datetime):
+        if value.tzinfo is None or value.utcoffset() is None:
+            raise ValueError("is a datetime without a time zone: use datetime.now(timezone.utc)")
+        return epoch_ms(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be milliseconds since 1970 (int or float) or an aware datetime")
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number of milliseconds")
+    # Tighter than Enrich, which takes any year from 0: these are other units by mistake.
+    if value < MIN_PLAIN_EPOCH_MS:
+        raise ValueError(
+            "is before March 1973 as milliseconds since 1970: if these are seconds, multiply by "
+            "1,000; an older time is given as a datetime"
+        )
+    if value > MAX_EPOCH_MS:
+        raise ValueError("is after the year 9999 as milliseconds: are these micro- or nanoseconds?")
+    return int(value)
+
+
+def _dimensions(field: Field, value: object) -> str:  # noqa: ARG001
+    if isinstance(value, tuple | list) and len(value) == 2:  # noqa: PLR2004 - width and height
+        width, height = value
+        if type(width) is not int or type(height) is not int:
+            raise ValueError("must be two whole numbers, width and height")
+        value = f"{width}x{height}"
+    match = _DIMENSIONS.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("must be WIDTHxHEIGHT in whole pixels, as in 1280x720, or (1280, 720)")
+    if not all(0 < int(number) <= MAX_INT32 for number in match.groups()):
+        raise ValueError(f"must have sides from 1 to {MAX_INT32:,}")
+    return match[0]
+
+
+def _clipped_dimensions(field: Field, value: object) -> str:
+    return _dimensions(field, value.strip().lower() if isinstance(value, str) else value)
+
+
+def _address(field: Field, value: object) -> str:  # noqa: ARG001
+    if isinstance(value, ipaddress.IPv4Address | ipaddress.IPv6Address):
+        return str(value)
+    # Enrich checks nothing here, except that a value of blanks and commas stops it (run against 3.9).
+    try:
+        ipaddress.ip_address(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("must be an IPv4 or IPv6 address, without a port") from None
+    return str(value)
+
+
+def _clipped_address(field: Field, value: object) -> str:
+    return _address(field, value.strip() if isinstance(value, str) else value)
+
+
+def _url(field: Field, value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"must be text, not {type(value).__name__}: pass str(…) of it")
+    if has_lone_surrogate(value):
+        raise ValueError("has half a surrogate pair, which is no character: decode it properly")
+    broken = url_violation(value, is_referrer=field.rule is Rule.REFERRER_URL)
+    if broken is not None:
+        raise ValueError(f"{broken}; Enrich would fail the event")
+    if len(value) > OLD_MAX_LENGTH:
+        warnings.warn(
+            f"a URL of {len(value):,} characters fails on Enrich before 6.0, whose limit is "
+            f"{OLD_MAX_LENGTH:,}",
+            PipelineWarning,
+            stacklevel=2,
+        )
+    return value
+
+
+def _clipped_url(field: Field, value: object) -> str | None:
+    if not isinstance(value, str):
+        value = str(value)
+    return clip_url(cut(value, None), is_referrer=field.rule is Rule.REFERRER_URL)
+
+
+def _platform(field: Field, value: object) -> str:  # noqa: ARG001
+    if value not in PLATFORMS:
+        raise ValueError(f"must be one of {', '.join(PLATFORMS)}")
+    return str(value)
+
+
+def _unsupported(field: Field, value: object) -> str:  # noqa: ARG001
+    raise ValueError("is written by the encoder and cannot be given")
+
+
+_NORMAL: Final[dict[Rule, Callable[[Field, object], object]]] = {
+    Rule.TEXT: _text,
+    Rule.UUID: _uuid,
+    Rule.INT32: _int32,
+    Rule.DECIMAL: _decimal,
+    Rule.FLAG: _flag,
+    Rule.EPOCH_MS: _epoch_ms,
+    Rule.DIMENSIONS: _dimensions,
+    Rule.ADDRESS: _address,
+    Rule.PAGE_URL: _url,
+    Rule.REFERRER_URL: _url,
+    Rule.PLATFORM: _platform,
+    Rule.EVENT_CODE: _unsupported,
+    Rule.JSON: _unsupported,
+    Rule.BASE64_JSON: _unsupported,
+    Rule.IGNORED: _unsupported,
+}
+
+_CLIPPED: Final[dict[Rule, Callable[[Field, object], object | None]]] = {
+    Rule.TEXT: _clipped_text,
+    Rule.INT32: _clipped_int32,
+    Rule.DIMENSIONS: _clipped_dimensions,
+    Rule.ADDRESS: _clipped_address,
+    Rule.PAGE_URL: _clipped_url,
+    Rule.REFERRER_URL: _clipped_url,
+}

@@ -1,0 +1,104 @@
+"""The name of an Iglu schema: `iglu:vendor/name/format/MODEL-REVISION-ADDITION`.
+
+Source: iglu-scala-core 1.1.4, `SchemaKey.scala` and `SchemaVer.scala`; lengths from Enrich 6.7.1 on.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from aiotracker.errors import InvalidSchemaKeyError
+
+__all__ = ["SchemaKey"]
+
+MAX_PART_LENGTH: Final = 128  # vendor, name and format each; Enrich refuses longer ones since 6.7.1
+MAX_VERSION_PART: Final = 2**31 - 1  # a larger one throws out of Enrich 3.9 instead of failing the event
+MAX_REMEMBERED_KEYS: Final = 1024  # a program has dozens of schemas; the bound is for hostile ones
+
+_VENDOR = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_VERSION = re.compile(r"([1-9][0-9]*)-(0|[1-9][0-9]*)-(0|[1-9][0-9]*)", re.ASCII)
+_PARTS = 4
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SchemaKey:
+    """The parts of an Iglu schema URI.
+
+    Attributes:
+        vendor: who owns the schema, `com.acme`.
+        name: what it describes, `order`.
+        format: how it is written, `jsonschema`.
+        model: first number of the version, 1 or more.
+        revision: second number, 0 or more.
+        addition: third number, 0 or more.
+    """
+
+    vendor: str
+    name: str
+    format: str
+    model: int
+    revision: int
+    addition: int
+
+    @classmethod
+    def parse(cls, uri: str) -> SchemaKey:
+        """Read an Iglu URI.
+
+        Args:
+            uri: the whole URI, `iglu:` included.
+        Raises:
+            InvalidSchemaKeyError: the text breaks the grammar; the message says in which part.
+        Source: iglu-scala-core 1.1.4, `SchemaKey.fromUri`.
+        """
+        if not isinstance(uri, str):
+            raise InvalidSchemaKeyError(uri, f"it is a {type(uri).__name__}, not text")
+        return _parse(uri)
+
+    @property
+    def version(self) -> str:
+        """The version as it stands in the URI, `1-0-0`."""
+        return f"{self.model}-{self.revision}-{self.addition}"
+
+    @property
+    def uri(self) -> str:
+        """The whole URI."""
+        return f"iglu:{self.vendor}/{self.name}/{self.format}/{self.version}"
+
+    def __str__(self) -> str:
+        """Return the URI."""
+        return self.uri
+
+
+@lru_cache(maxsize=MAX_REMEMBERED_KEYS)
+def _parse(uri: str) -> SchemaKey:
+    scheme, separator, rest = uri.partition(":")
+    if scheme != "iglu" or not separator:
+        raise InvalidSchemaKeyError(uri, "it must begin with iglu:")
+    parts = rest.split("/")
+    if len(parts) != _PARTS:
+        raise InvalidSchemaKeyError(uri, f"it must have 4 parts, this has {len(parts)}")
+    vendor, name, form, version = parts
+    for label, part, pattern in (
+        ("vendor", vendor, _VENDOR),
+        ("name", name, _NAME),
+        ("format", form, _NAME),
+    ):
+        if not pattern.fullmatch(part):
+            dots = ", dots" if pattern is _VENDOR else ""
+            rule = f"the {label} {part!r} may have ASCII letters, digits{dots}, - and _ only"
+            raise InvalidSchemaKeyError(uri, rule)
+        if len(part) > MAX_PART_LENGTH:
+            raise InvalidSchemaKeyError(uri, f"the {label} has more than {MAX_PART_LENGTH} characters")
+    numbers = _VERSION.fullmatch(version)
+    if numbers is None:
+        rule = f"the version {version!r} must be three numbers without leading zeros, the first above 0"
+        raise InvalidSchemaKeyError(uri, rule)
+    # Lengths first: int() refuses texts of thousands of digits with an error of its own.
+    if any(len(n) > len(str(MAX_VERSION_PART)) or int(n) > MAX_VERSION_PART for n in numbers.groups()):
+        raise InvalidSchemaKeyError(uri, f"a number of the version is above {MAX_VERSION_PART:,}")
+    model, revision, addition = (int(number) for number in numbers.groups())
+    return SchemaKey(vendor, name, form, model, revision, addition)

@@ -1,0 +1,47 @@
+"""Text as the pipeline sees it: its length, its forbidden characters, a cut that keeps it valid."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["cut", "deleted_controls", "has_lone_surrogate", "utf16_length"]
+
+# Deleted by Enrich from every string, except that a tab becomes four spaces.
+# Source: Enrich 6.10, `ConversionUtils.scala`; U+0080 to U+009F stay (run against Enrich 3.9).
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
+_SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
+_LAST_BMP: Final = "\uffff"
+
+
+def utf16_length(text: str) -> int:
+    """Return the length in UTF-16 units, which is what the pipeline's limits count.
+
+    Source: Enrich 6.10, `AtomicFieldsLengthValidator.scala` (a Java string's length).
+    """
+    if text.isascii():
+        return len(text)
+    return len(text) + sum(character > _LAST_BMP for character in text)
+
+
+def has_lone_surrogate(text: str) -> bool:
+    """Tell whether the text holds half a surrogate pair, which no UTF-8 request can carry."""
+    return not text.isascii() and _SURROGATES.search(text) is not None
+
+
+def deleted_controls(text: str) -> str:
+    """Return what is left when the pipeline has deleted control characters."""
+    return _CONTROLS.sub("", text)
+
+
+def cut(text: str, max_length: int | None) -> str:
+    """Return the longest beginning of at most `max_length` UTF-16 units; lone surrogates become U+FFFD.
+
+    A character beyond the Basic Multilingual Plane is kept whole or left out.
+    """
+    if has_lone_surrogate(text):
+        text = _SURROGATES.sub("\ufffd", text)
+    if max_length is None or utf16_length(text) <= max_length:
+        return text
+    units = text.encode("utf-16-le")[: 2 * max_length]
+    return units.decode("utf-16-le", errors="ignore")

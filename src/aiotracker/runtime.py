@@ -1,0 +1,226 @@
+"""Event loops: the one file that knows asyncio and trio. Everything else speaks anyio.
+
+Owns what anyio has no word for: a task that outlives the one that started it, a wait that outlives the
+cancellation of its caller, and a wake-up from any thread. Invariant: nothing that happens inside a
+detached task reaches the program that hosts it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from trio.lowlevel import TrioToken
+
+__all__ = ["DetachedTask", "Loop", "Wakeup", "current_loop"]
+
+
+class Loop(Protocol):
+    """An event loop, seen from any thread."""
+
+    def is_current(self) -> bool:
+        """Tell whether the caller runs on this loop."""
+        ...
+
+    def is_closed(self) -> bool:
+        """Tell whether nothing can run on this loop any more."""
+        ...
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Run a function on the loop, from any thread; do nothing when the loop is closed."""
+        ...
+
+    def spawn(self, run: Callable[[], Awaitable[None]], name: str) -> DetachedTask:
+        """Start a task that belongs to the loop and not to the caller's scope or context.
+
+        `run` must not raise anything but the loop's own cancellation.
+        """
+        ...
+
+    async def outlast(
+        self, tasks: Sequence[DetachedTask], deadline: AbstractContextManager[anyio.CancelScope]
+    ) -> None:
+        """Wait for tasks to end, through cancellations of the caller, at most until the deadline.
+
+        A cancellation that came meanwhile is raised at the end of the wait: it is delayed, not
+        swallowed. A shielded scope alone is not enough on asyncio, where `task.cancel()` and
+        `asyncio.timeout` pass through it.
+
+        Args:
+            tasks: spawned on this loop, which is the caller's.
+            deadline: a shielded scope with a deadline, `clock.move_on_at(t, shield=True)`.
+        """
+        ...
+
+
+class DetachedTask:
+    """A task that outlives its creator."""
+
+    def __init__(self) -> None:
+        """Begin as unfinished."""
+        self.finished = anyio.Event()
+
+
+class Wakeup:
+    """A signal for one waiting task, set from any thread."""
+
+    def __init__(self, loop: Loop) -> None:
+        """Begin unset."""
+        self._loop = loop
+        self._event = anyio.Event()
+
+    def set(self) -> None:
+        """Wake the task; from another thread as soon as the loop gets to it."""
+        if self._loop.is_current():
+            self._event.set()
+        else:
+            self._loop.call_soon(lambda: self._event.set())  # noqa: PLW0108 - the event of that moment
+
+    def clear(self) -> None:
+        """Forget earlier signals."""
+        if self._event.is_set():
+            self._event = anyio.Event()
+
+    async def wait(self) -> None:
+        """Wait for a signal."""
+        await self._event.wait()
+
+
+def current_loop() -> Loop:
+    """Return the loop that the caller runs on.
+
+    Raises:
+        RuntimeError: the caller runs on no event loop.
+    """
+    try:
+        return AsyncioLoop(asyncio.get_running_loop())
+    except RuntimeError:
+        if "trio" not in sys.modules:
+            raise
+    return TrioLoop()
+
+
+class AsyncioLoop:
+    """A loop of asyncio, uvloop included."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wrap a running loop."""
+        self._loop = loop
+        self._tasks: set[asyncio.Task[None]] = set()  # asyncio itself keeps weak references only
+
+    def is_current(self) -> bool:
+        """Tell whether the caller runs on this loop."""
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            return False
+
+    def is_closed(self) -> bool:
+        """Tell whether the loop was closed."""
+        return self._loop.is_closed()
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Run a function on the loop, from any thread."""
+        try:
+            self._loop.call_soon_threadsafe(function)
+        except RuntimeError:  # closed meanwhile: there is nothing left to wake
+            return
+
+    def spawn(self, run: Callable[[], Awaitable[None]], name: str) -> DetachedTask:
+        """Start a task in an empty context."""
+        task = DetachedTask()
+
+        async def main() -> None:
+            try:
+                await run()
+            finally:
+                task.finished.set()
+
+        inner = self._loop.create_task(main(), name=name, context=contextvars.Context())
+        self._tasks.add(inner)
+        inner.add_done_callback(self._tasks.discard)
+        return task
+
+    async def outlast(
+        self, tasks: Sequence[DetachedTask], deadline: AbstractContextManager[anyio.CancelScope]
+    ) -> None:
+        """Wait for tasks to end; remember a cancellation until then."""
+        cancellation: asyncio.CancelledError | None = None
+        with deadline as scope:
+            for task in tasks:
+                while not task.finished.is_set():
+                    try:
+                        await task.finished.wait()
+                    except asyncio.CancelledError as error:
+                        if scope.cancel_called:  # the deadline, not the caller
+                            raise
+                        cancellation = cancellation or error
+        if cancellation is not None:
+            raise cancellation
+
+
+class TrioLoop:
+    """A run of trio."""
+
+    def __init__(self) -> None:
+        """Wrap the run of the caller."""
+        import trio
+
+        self._trio = trio
+        self._token: TrioToken = trio.lowlevel.current_trio_token()
+        self._is_closed = False
+
+    def is_current(self) -> bool:
+        """Tell whether the caller runs in this run of trio."""
+        try:
+            return self._trio.lowlevel.current_trio_token() is self._token
+        except RuntimeError:
+            return False
+
+    def is_closed(self) -> bool:
+        """Tell whether the run is over."""
+        try:
+            self._token.run_sync_soon(_nothing)
+        except self._trio.RunFinishedError:
+            self._is_closed = True
+        return self._is_closed
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Run a function in the run, from any thread."""
+        try:
+            self._token.run_sync_soon(function)
+        except self._trio.RunFinishedError:  # there is nothing left to wake
+            return
+
+    def spawn(self, run: Callable[[], Awaitable[None]], name: str) -> DetachedTask:
+        """Start a system task in an empty context; it must not raise, or trio ends the program."""
+        task = DetachedTask()
+
+        async def main() -> None:
+            try:
+                await run()
+            finally:
+                task.finished.set()
+
+        self._trio.lowlevel.spawn_system_task(main, name=name, context=contextvars.Context())
+        return task
+
+    async def outlast(
+        self, tasks: Sequence[DetachedTask], deadline: AbstractContextManager[anyio.CancelScope]
+    ) -> None:
+        """Wait for tasks to end; the shield of the deadline is enough here."""
+        with deadline:
+            for task in tasks:
+                await task.finished.wait()
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,126 @@
+"""What an event store promises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from aiotracker.policy.dispatch import Backlog
+    from aiotracker.policy.reasons import DropReason
+    from aiotracker.protocol.record import Kind, Record
+
+__all__ = ["EventStore", "Lease"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Records that were handed out to be sent; they stay in the store until they are settled.
+
+    Attributes:
+        records: oldest first, all of one kind when they are to be sent.
+        sequences: the store's number of each record, growing in the order of putting.
+    """
+
+    records: tuple[Record, ...]
+    sequences: tuple[int, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of its records."""
+        return self.records[0].kind
+
+    def part(self, start: int, end: int) -> Lease:
+        """Return a slice of the lease, which may be settled on its own."""
+        return Lease(self.records[start:end], self.sequences[start:end])
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self.records)
+
+
+class EventStore(Protocol):
+    """Where events wait between `track()` and the collector.
+
+    The way of a record: `reserve → put → lease → ack | release | reject`.
+
+    Guarantees that every store gives:
+    - Bounded: after `reserve` has granted room, `put` of a record of that size succeeds. What is leased
+      still takes up room; only `ack`, `reject`, `evict` and `cancel` free it.
+    - Ordered: one FIFO per kind. `lease` hands out the oldest records of the kind of the oldest record;
+      `release` puts records back in front, in their old order.
+    - Exclusive: a record is in one lease at a time. A lease that its holder never settles comes back.
+    - `reserve`, `cancel`, `put`, `evict` and `backlog` neither wait nor do I/O and may be called from any
+      thread; the others are called on the engine's loop, one at a time per lease.
+    - What survives what is the store's own to say: memory survives nothing.
+    """
+
+    def reserve(self, size_bytes: int) -> bool:
+        """Set room aside for one record; False when there is none."""
+        ...
+
+    def cancel(self, size_bytes: int) -> None:
+        """Give back room that was reserved and will not be used."""
+        ...
+
+    def put(self, record: Record, now: float) -> Awaitable[None] | None:
+        """Store a record in reserved room.
+
+        Args:
+            record: its `size_bytes` is what was reserved.
+            now: clock seconds.
+        Returns:
+            None when the record is as safe as it will be; with a durable store an awaitable that
+            returns when its group is committed.
+        """
+        ...
+
+    def evict(self, size_bytes: int) -> Lease | None:
+        """Remove the oldest records that are not leased until room is reserved for one record.
+
+        Returns:
+            What was removed, oldest first; None, with nothing removed, when it would not be enough.
+        """
+        ...
+
+    def backlog(self) -> Backlog:
+        """Return what waits to be leased."""
+        ...
+
+    async def lease(self, max_events: int, max_bytes: int) -> Lease | None:
+        """Hand out the oldest records that fit in one request; None when nothing waits.
+
+        Args:
+            max_events: 1 or more.
+            max_bytes: of the whole POST body; a first record that is larger comes alone.
+        """
+        ...
+
+    async def ack(self, lease: Lease) -> None:
+        """Forget records that were delivered."""
+        ...
+
+    async def release(self, lease: Lease) -> None:
+        """Take records back, to the front, to be leased again."""
+        ...
+
+    async def reject(self, lease: Lease, reason: DropReason) -> None:
+        """Give up records for a reason; a durable store keeps them among its dead letters."""
+        ...
+
+    async def reclaim(self) -> int:
+        """Take back every lease that was handed out here; return the number of records.
+
+        Called when the engine has crashed or was stopped, so that nobody is left to settle them.
+        """
+        ...
+
+    async def discard(self, reason: DropReason) -> Lease:
+        """Give up all that only this process could send, and return it, oldest first.
+
+        Called when closing ran out of time and nothing is leased. A durable store keeps everything
+        and returns nothing.
+        """
+        ...

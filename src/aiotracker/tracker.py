@@ -1,0 +1,451 @@
+"""The tracker: merges, encodes and puts events. The façade over everything below it.
+
+`track()` never talks to the collector. It validates and encodes (the event's own mistakes raise here),
+reserves room in every emitter, and puts the record into those that granted it, without suspending.
+"""
+
+from __future__ import annotations
+
+import uuid
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Self
+
+import anyio
+import anyio.lowlevel
+
+from aiotracker._version import __version__
+from aiotracker.clock import SystemClock
+from aiotracker.delivery.admission import Waiter
+from aiotracker.delivery.emitter import Emitter
+from aiotracker.delivery.report import DeliveryReport, Health
+from aiotracker.delivery.statistics import Statistics
+from aiotracker.errors import (
+    ConfigurationError,
+    DeliveryError,
+    DeliveryTimeout,
+    EventRefusedError,
+    EventTooLargeError,
+    InvalidEventError,
+    Problem,
+    TrackerNotOpenError,
+    TrackerOpenError,
+    WrongLoopError,
+    shown,
+)
+from aiotracker.events import Event
+from aiotracker.policy.overflow import Overflow
+from aiotracker.policy.reasons import RefusalReason
+from aiotracker.protocol import fields
+from aiotracker.protocol.encoding import Encoding, encode, largest_fields
+from aiotracker.protocol.layer import Layer
+from aiotracker.protocol.rules import normal
+from aiotracker.runtime import current_loop
+from aiotracker.scope import current_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+    from aiotracker.clock import Clock
+    from aiotracker.delivery.admission import Verdict
+    from aiotracker.delivery.watch import Receipt
+    from aiotracker.events.base import Entities
+    from aiotracker.protocol.fields import Field
+    from aiotracker.protocol.record import Record
+    from aiotracker.runtime import Loop
+    from aiotracker.subject import Subject
+
+__all__ = ["Tracker"]
+
+TRACKER_VERSION: Final = f"aiotracker-{__version__}"
+USER_AGENT: Final = f"aiotracker/{__version__}"
+CALLS_PER_YIELD: Final = 64
+"""A loop that only tracks lets others run this often: 64 events take less than a millisecond."""
+
+
+class Tracker:
+    """Tracks events.
+
+        async with Tracker("web", "https://collector.acme.com", app_id="shop") as tracker:
+            await tracker.track(PageView(page_url="https://acme.com/"))
+
+    Use it from the loop that it was opened on; `track_nowait()` works from any thread.
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        emitters: str | Emitter | Sequence[str | Emitter],
+        *,
+        app_id: str | None = None,
+        platform: str = "srv",
+        subject: Subject | None = None,
+        context: Entities = (),
+        anonymous: bool = False,
+        encode_base64: bool | None = None,
+        json_encoder: Callable[[object], object] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Describe a tracker; nothing is sent before it is opened.
+
+        Args:
+            namespace: name of this tracker, 1 to 128 characters.
+            emitters: the collector's address, an `Emitter`, or several of them; each has a buffer of its
+                own and gets every event.
+            app_id: name of the application, 255 characters.
+            platform: where events come from: srv, web, mob, pc, app, tv, cnsl, iot or headset.
+            subject: who and where, for every event; a snapshot is taken now.
+            context: entities of every event.
+            anonymous: track without what identifies a person, and tell the collector to do the same.
+            encode_base64: True to write self-describing data as base64 always, False never; by default
+                only in GET requests, because it doubles the size of a POST.
+            json_encoder: converts objects that have no JSON form, as the `default` of `json.dumps`.
+            clock: what time it is; for tests.
+        Raises:
+            ConfigurationError: an argument that cannot work.
+        """
+        self.namespace = str(_checked("namespace", fields.NAMESPACE, namespace))
+        self._emitters = _emitters(emitters)
+        for emitter in self._emitters:
+            emitter.claim(self.namespace)
+        pairs = {
+            fields.TRACKER_VERSION.key: TRACKER_VERSION,
+            fields.NAMESPACE.key: self.namespace,
+            fields.PLATFORM.key: str(_checked("platform", fields.PLATFORM, platform)),
+        }
+        if app_id is not None:
+            pairs[fields.APP_ID.key] = str(_checked("app_id", fields.APP_ID, app_id))
+        if subject is not None:
+            pairs.update(subject.pairs())
+        self._layer = Layer(pairs, tuple(context), anonymous)
+        self._encoding = Encoding(encode_base64 is True, json_encoder)
+        self._get_base64 = encode_base64 is not False
+        self._clock = clock or SystemClock()
+        self._loop: Loop | None = None
+        self._is_open = False
+        self._calls = 0
+        self._last_report = DeliveryReport()
+
+    # -- life -----------------------------------------------------------------------------------------
+
+    async def open(self) -> Self:
+        """Start delivering, on the current loop.
+
+        Raises:
+            TrackerOpenError: it is open already.
+        """
+        if self._is_open:
+            raise TrackerOpenError(f"the tracker {self.namespace!r} is already open", "open it once")
+        loop = current_loop()
+        for emitter in self._emitters:
+            await emitter.open(
+                loop=loop, clock=self._clock, user_agent=USER_AGENT, get_base64=self._get_base64
+            )
+        self._loop = loop
+        self._is_open = True
+        return self
+
+    async def aclose(self, timeout: float = 5.0) -> DeliveryReport:
+        """Take no more events, deliver what is left, and stop.
+
+        Whatever cancels the caller meanwhile is raised when the wait is over, so the drain is never cut
+        short. A second call changes nothing.
+
+        Args:
+            timeout: seconds for everything; what is left then is dropped as `shutdown_deadline`.
+        Returns:
+            What became of the events that were left.
+        """
+        loop = self._loop
+        if loop is None or not self._is_open:
+            return self._last_report
+        if loop.is_closed():
+            return await self._settle_abandoned()
+        if not loop.is_current():
+            raise WrongLoopError(self.namespace)
+        by = self._clock.now() + timeout
+        watches = [emitter.engine.watch_stored() for emitter in self._emitters]
+        for emitter in self._emitters:
+            emitter.engine.close(by)
+        try:
+            await loop.outlast(
+                [emitter.task for emitter in self._emitters],
+                self._clock.move_on_at(by + CLOSE_GRACE, shield=True),
+            )
+        finally:
+            self._is_open = False
+            self._last_report = DeliveryReport.total(watch.report() for watch in watches)
+        return self._last_report
+
+    async def __aenter__(self) -> Self:
+        """Open the tracker."""
+        return await self.open()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the tracker; an exception of the block always comes through."""
+        try:
+            await self.aclose()
+        except anyio.get_cancelled_exc_class():
+            if exc is None:
+                raise
+            # The block's own exception ends the task just as well, and says more.
+
+    @property
+    def last_report(self) -> DeliveryReport:
+        """What the last `aclose()`, or leaving `async with`, left behind."""
+        return self._last_report
+
+    # -- events ---------------------------------------------------------------------------------------
+
+    async def track(self, event: Event) -> str | None:
+        """Take an event; it is delivered in the background.
+
+        Waits only for room in a full buffer, at most the emitters' `max_wait`. A caller that is
+        cancelled while it waits was never heard: the event is not taken.
+
+        Returns:
+            The event's id when at least one emitter accepted it, which is final; None when none did.
+        Raises:
+            InvalidDataError: data without a JSON form.
+            EventTooLargeError: more bytes than a request may have; counted as refused `oversize`.
+            EventRefusedError: no emitter accepted it, and one has `overflow="raise"`.
+            TrackerNotOpenError: the tracker was never opened.
+            WrongLoopError: it was opened on another loop.
+        """
+        self._check_loop()
+        record = self._record(event)
+        self._calls += 1
+        if self._calls % CALLS_PER_YIELD == 0:
+            await anyio.lowlevel.checkpoint()
+        return self._concluded(record, await self._admit(record))
+
+    def track_nowait(self, event: Event) -> str | None:
+        """Take an event without waiting for room; for synchronous code, from any thread.
+
+        Returns:
+            As `track()`.
+        Raises:
+            As `track()`, except that every thread and loop is the right one.
+        """
+        if self._loop is None:
+            raise TrackerNotOpenError(self.namespace)
+        record = self._record(event)
+        return self._concluded(record, [emitter.offer(record) for emitter in self._emitters])
+
+    async def deliver(self, event: Event, timeout: float = 10.0) -> str:
+        """Take an event, send it at once, and return when every collector has it.
+
+        For the few events that a request must not succeed without; `track()` is for all others.
+
+        Args:
+            event: what happened.
+            timeout: seconds to wait for the collectors.
+        Returns:
+            The event's id.
+        Raises:
+            DeliveryTimeout: a collector has not answered; the event stays queued there.
+            EventRefusedError: no emitter accepted the event.
+            DeliveryError: an emitter refused or dropped it.
+            As `track()`, for mistakes.
+        """
+        self._check_loop()
+        record = self._record(event)
+        by = self._clock.now() + timeout
+        watched = [(emitter, emitter.engine.watches.watch_one(record.event_id)) for emitter in self._emitters]
+        try:
+            verdicts = await self._admit(record)
+            reasons = {
+                str(emitter.url): "refused"
+                for emitter, accepted in zip(self._emitters, verdicts, strict=True)
+                if not accepted
+            }
+            if len(reasons) == len(self._emitters):
+                raise EventRefusedError(record.event_id, reasons)
+            taken = [pair for pair, accepted in zip(watched, verdicts, strict=True) if accepted]
+            for emitter, _ in taken:
+                emitter.engine.hurry()
+            with self._clock.move_on_at(by):
+                for _, receipt in taken:
+                    await receipt.settled.wait()
+            self._raise_undelivered(record.event_id, taken, reasons, timeout)
+        finally:
+            for emitter, _ in watched:
+                emitter.engine.watches.forget_one(record.event_id)
+        return record.event_id
+
+    async def flush(self, timeout: float = 5.0) -> DeliveryReport:
+        """Send what was accepted so far without waiting for batches to fill, and wait for it.
+
+        A backoff is cut short once; a server's `Retry-After` is not.
+
+        Args:
+            timeout: seconds to wait; what is not settled then stays queued.
+        Returns:
+            What became of the events that were accepted before the call.
+        """
+        self._check_loop()
+        if not self._is_open:
+            return self._last_report
+        by = self._clock.now() + timeout
+        watches = [(emitter.engine, emitter.engine.watch_stored()) for emitter in self._emitters]
+        try:
+            for engine, _ in watches:
+                engine.hurry()
+            with self._clock.move_on_at(by):
+                for _, watch in watches:
+                    await watch.done.wait()
+        finally:
+            for engine, watch in watches:
+                engine.watches.forget(watch)
+        return DeliveryReport.total(watch.report() for _, watch in watches)
+
+    # -- what it knows --------------------------------------------------------------------------------
+
+    def stats(self) -> Statistics:
+        """Return the sums of the emitters' accounts: an event counts once for each emitter."""
+        return Statistics.total(emitter.stats() for emitter in self._emitters)
+
+    def emitter_stats(self) -> Mapping[str, Statistics]:
+        """Return the accounts of each emitter under its collector's address."""
+        return MappingProxyType({str(emitter.url): emitter.stats() for emitter in self._emitters})
+
+    def health(self) -> Health:
+        """Return the worst health of the emitters, for a readiness probe."""
+        return Health.worst(emitter.health() for emitter in self._emitters)
+
+    @staticmethod
+    def get_uuid() -> str:
+        """Return a fresh UUID, version 4."""
+        return str(uuid.uuid4())
+
+    # -- steps ----------------------------------------------------------------------------------------
+
+    def _check_loop(self) -> None:
+        if self._loop is None:
+            raise TrackerNotOpenError(self.namespace)
+        if self._is_open and not self._loop.is_current():
+            raise WrongLoopError(self.namespace)
+
+    def _record(self, event: Event) -> Record:
+        if not isinstance(event, Event):
+            rule = "must be an event, such as PageView(page_url=…)"
+            raise InvalidEventError("track()", [Problem("event", shown(event), rule)])
+        record = encode(
+            event,
+            event_id=self.get_uuid(),
+            created_ms=self._clock.wall_ms(),
+            tracker=self._layer,
+            scope=current_scope(),
+            encoding=self._encoding,
+        )
+        excess = [
+            found
+            for emitter in self._emitters
+            if (found := emitter.oversize(record, get_base64=self._get_base64)) is not None
+        ]
+        if excess:
+            for emitter in self._emitters:
+                emitter.refuse(RefusalReason.OVERSIZE)
+            size, limit = min(excess, key=lambda found: found[1])
+            raise EventTooLargeError(size, limit, largest_fields(record.data))
+        return record
+
+    async def _admit(self, record: Record) -> list[bool]:
+        """Reserve room everywhere, waiting where that makes sense; then put. True where it was taken."""
+        size = record.size_bytes
+        verdicts: list[Verdict | Waiter] = []
+        try:
+            for emitter in self._emitters:
+                verdicts.append(emitter.engine.admission.reserve_or_wait(size))  # noqa: PERF401 - see below
+            waiting = [verdict for verdict in verdicts if isinstance(verdict, Waiter)]
+            if waiting:
+                # One shared budget: the time for each began when it joined its queue.
+                began_at = self._clock.now()
+                for waiter in waiting:
+                    with self._clock.move_on_at(began_at + waiter.max_wait):
+                        await waiter.decided.wait()
+        except BaseException:  # cancelled: return what was granted before
+            for emitter, verdict in zip(self._emitters, verdicts, strict=False):
+                if verdict is True:
+                    emitter.engine.admission.cancel(size)
+                elif isinstance(verdict, Waiter):
+                    emitter.engine.admission.abandon(verdict)
+            raise
+        return [
+            self._put(emitter, record, verdict)
+            for emitter, verdict in zip(self._emitters, verdicts, strict=True)
+        ]
+
+    def _put(self, emitter: Emitter, record: Record, verdict: Verdict | Waiter) -> bool:
+        admission = emitter.engine.admission
+        if isinstance(verdict, Waiter):
+            verdict = admission.give_up(verdict) if verdict.verdict is None else verdict.verdict
+            if verdict is True and admission.is_closed:  # closed between the grant and now
+                admission.cancel(record.size_bytes)
+                verdict = RefusalReason.CLOSED
+        if isinstance(verdict, RefusalReason):
+            emitter.refuse(verdict)
+            return False
+        emitter.engine.put(record)
+        return True
+
+    def _concluded(self, record: Record, accepted: Sequence[bool]) -> str | None:
+        if any(accepted):
+            return record.event_id
+        if any(emitter.settings.overflow is Overflow.RAISE for emitter in self._emitters):
+            reasons = {str(emitter.url): "refused" for emitter in self._emitters}
+            raise EventRefusedError(record.event_id, reasons)
+        return None
+
+    @staticmethod
+    def _raise_undelivered(
+        event_id: str,
+        taken: Sequence[tuple[Emitter, Receipt]],
+        reasons: Mapping[str, str],
+        timeout: float,
+    ) -> None:
+        failed = dict(reasons)
+        late = {}
+        for emitter, receipt in taken:
+            if not receipt.settled.is_set():
+                late[str(emitter.url)] = "no answer yet"
+            elif receipt.drop is not None:
+                failed[str(emitter.url)] = receipt.drop
+        if failed:
+            raise DeliveryError(event_id, {**failed, **late})
+        if late:
+            raise DeliveryTimeout(event_id, late, timeout)
+
+    async def _settle_abandoned(self) -> DeliveryReport:
+        """Close after the loop has died: nothing can be sent any more, so settle at once."""
+        watches = [emitter.engine.watch_stored() for emitter in self._emitters]
+        for emitter in self._emitters:
+            await emitter.engine.settle_abandoned()
+        self._is_open = False
+        self._last_report = DeliveryReport.total(watch.report() for watch in watches)
+        return self._last_report
+
+
+CLOSE_GRACE: Final = 0.3
+"""Seconds beyond the budget of closing in which the engine may still report."""
+
+
+def _checked(setting: str, field: Field, value: object) -> object:
+    if value == "" or value is None:
+        raise ConfigurationError(setting, value, "must not be empty")
+    try:
+        return normal(field, value)
+    except ValueError as error:
+        raise ConfigurationError(setting, value, str(error)) from error
+
+
+def _emitters(given: str | Emitter | Sequence[str | Emitter]) -> tuple[Emitter, ...]:
+    several = [given] if isinstance(given, str | Emitter) else list(given)
+    if not several:
+        raise ConfigurationError("emitters", given, "must name a collector, or there is nobody to tell")
+    return tuple(one if isinstance(one, Emitter) else Emitter(one) for one in several)

@@ -1,0 +1,47 @@
+"""What holds for every test: three event loops, and how hard Hypothesis tries.
+
+Every `async def` test runs once per loop, driven by anyio's plugin, without a mark of its own. A
+test marked `asyncio` belongs to pytest-asyncio instead: it shows use from a user's own project.
+"""
+
+import inspect
+import sys
+
+import pytest
+from hypothesis import settings
+
+BACKENDS = [
+    pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
+    pytest.param(
+        ("asyncio", {"use_uvloop": True}),
+        id="uvloop",
+        marks=pytest.mark.skipif(sys.platform == "win32", reason="uvloop is for Unix"),
+    ),
+    pytest.param(("trio", {}), id="trio"),
+]
+
+# No deadlines: a shared machine stutters, and that is no counterexample.
+settings.register_profile("default", max_examples=50, deadline=None)
+settings.register_profile("thorough", max_examples=2_000, deadline=None)
+settings.load_profile("default")  # the other one: --hypothesis-profile=thorough
+
+
+# Module scope, as anyio has it: async fixtures of a module share its loop, and Hypothesis refuses
+# function-scoped fixtures.
+@pytest.fixture(scope="module", params=BACKENDS)
+def anyio_backend(request: pytest.FixtureRequest) -> object:
+    """Name the event loop under the test, in the form that anyio's plugin takes."""
+    return request.param
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> None:
+    """Hand async tests to anyio; its own auto mode would take pytest-asyncio's away, too."""
+    if not collector.istestfunction(obj, name):
+        return
+    test = obj.hypothesis.inner_test if hasattr(obj, "hypothesis") else obj
+    marks = [*collector.iter_markers(), *getattr(obj, "pytestmark", [])]
+    if inspect.iscoroutinefunction(test) and all(mark.name != "asyncio" for mark in marks):
+        pytest.mark.anyio(obj)
