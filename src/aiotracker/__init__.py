@@ -6,11 +6,14 @@ async with Tracker("web", "https://collector.acme.com", app_id="shop") as tracke
 
 from aiotracker._version import __version__
 from aiotracker.delivery import (
+    Callback,
     DeliveryReport,
     Emitter,
     Health,
     HealthStatus,
     HttpxTransport,
+    Notice,
+    NoticeKind,
     Statistics,
     Transport,
 )
@@ -57,6 +60,7 @@ from aiotracker.tracker import Tracker
 __all__ = [
     "AiotrackerError",
     "AiotrackerWarning",
+    "Callback",
     "CollectorURLError",
     "ConfigurationError",
     "DeliveryError",
@@ -80,6 +84,8 @@ __all__ = [
     "InvalidValueError",
     "Lease",
     "MemoryStore",
+    "Notice",
+    "NoticeKind",
     "Overflow",
     "PagePing",
     "PageView",

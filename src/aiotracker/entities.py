@@ -42,7 +42,7 @@ class SelfDescribingJson:
 class SchemaModel(CheckedModel):
     """A typed model that states the schema of its data: the common part of entities and events."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     schema_key: ClassVar[SchemaKey]
 

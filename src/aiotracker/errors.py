@@ -111,7 +111,7 @@ class InvalidEventError(InvalidValueError):
 
     def __init__(self, model: str, problems: Sequence[Problem]) -> None:
         self.model = model
-        self.problems = tuple(problems)
+        self.problems: tuple[Problem, ...] = tuple(problems)
         lines = "".join(f"\n  {problem}" for problem in self.problems)
         super().__init__(f"{model} is not valid:{lines}")
 
@@ -127,7 +127,7 @@ class InvalidDataError(InvalidValueError):
 
     def __init__(self, path: str, value: object, rule: str) -> None:
         self.path = path
-        self.value = shown(value)
+        self.value: str = shown(value)
         self.rule = rule
         super().__init__(f"{path} = {self.value}: {rule}")
 
@@ -162,7 +162,7 @@ class EventTooLargeError(InvalidValueError):
     def __init__(self, size_bytes: int, limit_bytes: int, largest_fields: Sequence[tuple[str, int]]) -> None:
         self.size_bytes = size_bytes
         self.limit_bytes = limit_bytes
-        self.largest_fields = tuple(largest_fields)
+        self.largest_fields: tuple[tuple[str, int], ...] = tuple(largest_fields)
         fields = ", ".join(f"{key} ({size:,} bytes)" for key, size in self.largest_fields)
         super().__init__(
             f"the event needs {size_bytes:,} bytes, the limit is {limit_bytes:,}; "
@@ -248,7 +248,7 @@ class DeliveryError(AiotrackerError):
 
     def __init__(self, event_id: str, reasons: Mapping[str, str], headline: str | None = None) -> None:
         self.event_id = event_id
-        self.reasons = dict(reasons)
+        self.reasons: dict[str, str] = dict(reasons)
         details = "; ".join(f"{url}: {reason}" for url, reason in self.reasons.items())
         super().__init__(f"{headline or 'event ' + event_id + ' was not delivered'}: {details}")
 

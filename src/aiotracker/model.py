@@ -62,7 +62,7 @@ class Wire:
 class CheckedModel(BaseModel):
     """A model whose mistakes are told in the terms of the pipeline, all of them at once."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
     )
 

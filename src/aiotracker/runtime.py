@@ -8,9 +8,13 @@ detached task reaches the program that hosts it.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextvars
+import functools
+import os
 import sys
-from typing import TYPE_CHECKING, Protocol
+import time
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
@@ -20,7 +24,17 @@ if TYPE_CHECKING:
 
     from trio.lowlevel import TrioToken
 
-__all__ = ["DetachedTask", "Loop", "Wakeup", "current_loop"]
+__all__ = [
+    "DetachedTask",
+    "Loop",
+    "ProcessWatcher",
+    "Wakeup",
+    "current_loop",
+    "forget_process",
+    "watch_process",
+]
+
+EXIT_SECONDS: Final = 1.0  # in all, for everything that is still open when the interpreter ends
 
 
 class Loop(Protocol):
@@ -32,6 +46,10 @@ class Loop(Protocol):
 
     def is_closed(self) -> bool:
         """Tell whether nothing can run on this loop any more."""
+        ...
+
+    def is_running(self) -> bool:
+        """Tell whether the loop runs now, on whichever thread."""
         ...
 
     def call_soon(self, function: Callable[[], None]) -> None:
@@ -66,7 +84,7 @@ class DetachedTask:
 
     def __init__(self) -> None:
         """Begin as unfinished."""
-        self.finished = anyio.Event()
+        self.finished: anyio.Event = anyio.Event()
 
 
 class Wakeup:
@@ -126,6 +144,10 @@ class AsyncioLoop:
     def is_closed(self) -> bool:
         """Tell whether the loop was closed."""
         return self._loop.is_closed()
+
+    def is_running(self) -> bool:
+        """Tell whether the loop runs now."""
+        return self._loop.is_running()
 
     def call_soon(self, function: Callable[[], None]) -> None:
         """Run a function on the loop, from any thread."""
@@ -193,6 +215,10 @@ class TrioLoop:
             self._is_closed = True
         return self._is_closed
 
+    def is_running(self) -> bool:
+        """Tell whether the run goes on."""
+        return not self.is_closed()
+
     def call_soon(self, function: Callable[[], None]) -> None:
         """Run a function in the run, from any thread."""
         try:
@@ -224,3 +250,54 @@ class TrioLoop:
 
 def _nothing() -> None:
     pass
+
+
+class ProcessWatcher(Protocol):
+    """Something that must know when its process forks or ends."""
+
+    def after_fork(self) -> None:
+        """In a forked child: forget what belongs to the parent."""
+        ...
+
+    def at_exit(self, by: float) -> int:
+        """At interpreter exit: finish until a moment of `time.monotonic()`; return what is lost."""
+        ...
+
+
+_watchers: dict[int, ProcessWatcher] = {}  # by id; strong, because they matter when all else is gone
+_inherited: list[ProcessWatcher] = []
+"""In a forked child, what the parent had open: collecting it would close the parent's connections."""
+
+
+def watch_process(watcher: ProcessWatcher) -> None:
+    """Tell a watcher when the process forks or ends; the hooks are set with the first one."""
+    _hook()
+    _watchers[id(watcher)] = watcher
+
+
+def forget_process(watcher: ProcessWatcher) -> None:
+    """Stop telling a watcher."""
+    _watchers.pop(id(watcher), None)
+
+
+@functools.cache  # once per process, and not at import
+def _hook() -> None:
+    atexit.register(_at_exit)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork)
+
+
+def _after_fork() -> None:
+    for watcher in _watchers.values():
+        watcher.after_fork()
+    _inherited.extend(_watchers.values())
+    _watchers.clear()
+
+
+def _at_exit() -> None:
+    by = time.monotonic() + EXIT_SECONDS
+    lost = sum(watcher.at_exit(by) for watcher in list(_watchers.values()))
+    _watchers.clear()
+    if lost and sys.stderr is not None:
+        line = f"aiotracker: {lost} events were not sent: the program ended without closing its tracker"
+        print(line, file=sys.stderr)  # noqa: T201 - logging may be shut down by now

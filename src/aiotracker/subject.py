@@ -6,7 +6,7 @@ A `Subject` is the one thing a user may change in place; what travels is always 
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, ValidationError
@@ -51,7 +51,7 @@ class Subject(CheckedModel):
     Source: Snowplow tracker protocol (limits: Enrich 6.10, `reference.conf`).
     """
 
-    model_config = ConfigDict(validate_assignment=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(validate_assignment=True)
 
     platform: Annotated[str | None, Wire(fields.PLATFORM)] = None
     user_id: Annotated[str | None, Wire(fields.USER_ID)] = None

@@ -6,7 +6,10 @@ reserves room in every emitter, and puts the record into those that granted it, 
 
 from __future__ import annotations
 
+import functools
+import traceback
 import uuid
+import warnings
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -17,6 +20,7 @@ from aiotracker._version import __version__
 from aiotracker.clock import SystemClock
 from aiotracker.delivery.admission import Waiter
 from aiotracker.delivery.emitter import Emitter
+from aiotracker.delivery.log import LOGGER
 from aiotracker.delivery.report import DeliveryReport, Health
 from aiotracker.delivery.statistics import Statistics
 from aiotracker.errors import (
@@ -25,6 +29,7 @@ from aiotracker.errors import (
     DeliveryTimeout,
     EventRefusedError,
     EventTooLargeError,
+    ForkedTrackerError,
     InvalidEventError,
     Problem,
     TrackerNotOpenError,
@@ -59,6 +64,9 @@ __all__ = ["Tracker"]
 
 TRACKER_VERSION: Final = f"aiotracker-{__version__}"
 USER_AGENT: Final = f"aiotracker/{__version__}"
+CLOSE_SECONDS: Final = 5.0  # fits well into the 30 s that Kubernetes gives a process
+CLOSE_GRACE: Final = 0.3
+"""Seconds beyond the budget of closing in which the engine may still report."""
 CALLS_PER_YIELD: Final = 64
 """A loop that only tracks lets others run this often: 64 events take less than a millisecond."""
 
@@ -104,7 +112,7 @@ class Tracker:
         Raises:
             ConfigurationError: an argument that cannot work.
         """
-        self.namespace = str(_checked("namespace", fields.NAMESPACE, namespace))
+        self.namespace: str = str(_checked("namespace", fields.NAMESPACE, namespace))
         self._emitters = _emitters(emitters)
         for emitter in self._emitters:
             emitter.claim(self.namespace)
@@ -125,6 +133,10 @@ class Tracker:
         self._is_open = False
         self._calls = 0
         self._last_report = DeliveryReport()
+        # Walked now, read from the source files only if it is ever shown.
+        self._created = traceback.StackSummary.extract(
+            traceback.walk_stack(None), limit=8, lookup_lines=False
+        )
 
     # -- life -----------------------------------------------------------------------------------------
 
@@ -134,7 +146,7 @@ class Tracker:
         Raises:
             TrackerOpenError: it is open already.
         """
-        if self._is_open:
+        if self._is_open and not self._is_forked:
             raise TrackerOpenError(f"the tracker {self.namespace!r} is already open", "open it once")
         loop = current_loop()
         for emitter in self._emitters:
@@ -145,7 +157,7 @@ class Tracker:
         self._is_open = True
         return self
 
-    async def aclose(self, timeout: float = 5.0) -> DeliveryReport:
+    async def aclose(self, timeout: float = CLOSE_SECONDS) -> DeliveryReport:
         """Take no more events, deliver what is left, and stop.
 
         Whatever cancels the caller meanwhile is raised when the wait is over, so the drain is never cut
@@ -158,6 +170,9 @@ class Tracker:
         """
         loop = self._loop
         if loop is None or not self._is_open:
+            return self._last_report
+        if self._is_forked:  # the events are the parent's
+            self._is_open = False
             return self._last_report
         if loop.is_closed():
             return await self._settle_abandoned()
@@ -200,6 +215,24 @@ class Tracker:
         """What the last `aclose()`, or leaving `async with`, left behind."""
         return self._last_report
 
+    def __del__(self) -> None:
+        """Warn of a tracker that was forgotten open, and have its engine finish. Nothing is sent here."""
+        if not getattr(self, "_is_open", False) or self._is_forked or self._loop is None:
+            return
+        waiting = sum(stats.buffered + stats.in_flight for stats in self.emitter_stats().values())
+        message = f"the tracker {self.namespace!r} was not closed, {waiting} events were waiting"
+        origin = "".join(self._created.format())
+        warnings.warn(
+            f"{message}: use `async with`, or `await tracker.aclose()`. It was created here:\n{origin}",
+            ResourceWarning,
+            stacklevel=1,
+            source=self,
+        )
+        LOGGER.warning("%s: use `async with`, or `await tracker.aclose()`", message)
+        by = self._clock.now() + CLOSE_SECONDS
+        for emitter in self._emitters:
+            self._loop.call_soon(functools.partial(emitter.engine.close, by))
+
     # -- events ---------------------------------------------------------------------------------------
 
     async def track(self, event: Event) -> str | None:
@@ -234,6 +267,8 @@ class Tracker:
         """
         if self._loop is None:
             raise TrackerNotOpenError(self.namespace)
+        if self._is_forked:
+            raise ForkedTrackerError(self.namespace)
         record = self._record(event)
         return self._concluded(record, [emitter.offer(record) for emitter in self._emitters])
 
@@ -325,9 +360,15 @@ class Tracker:
 
     # -- steps ----------------------------------------------------------------------------------------
 
+    @property
+    def _is_forked(self) -> bool:
+        return self._emitters[0].is_forked
+
     def _check_loop(self) -> None:
         if self._loop is None:
             raise TrackerNotOpenError(self.namespace)
+        if self._is_forked:
+            raise ForkedTrackerError(self.namespace)
         if self._is_open and not self._loop.is_current():
             raise WrongLoopError(self.namespace)
 
@@ -350,7 +391,7 @@ class Tracker:
         ]
         if excess:
             for emitter in self._emitters:
-                emitter.refuse(RefusalReason.OVERSIZE)
+                emitter.refuse(record, RefusalReason.OVERSIZE)
             size, limit = min(excess, key=lambda found: found[1])
             raise EventTooLargeError(size, limit, largest_fields(record.data))
         return record
@@ -389,7 +430,7 @@ class Tracker:
                 admission.cancel(record.size_bytes)
                 verdict = RefusalReason.CLOSED
         if isinstance(verdict, RefusalReason):
-            emitter.refuse(verdict)
+            emitter.refuse(record, verdict)
             return False
         emitter.engine.put(record)
         return True
@@ -425,14 +466,10 @@ class Tracker:
         """Close after the loop has died: nothing can be sent any more, so settle at once."""
         watches = [emitter.engine.watch_stored() for emitter in self._emitters]
         for emitter in self._emitters:
-            await emitter.engine.settle_abandoned()
+            await emitter.settle_abandoned()
         self._is_open = False
         self._last_report = DeliveryReport.total(watch.report() for watch in watches)
         return self._last_report
-
-
-CLOSE_GRACE: Final = 0.3
-"""Seconds beyond the budget of closing in which the engine may still report."""
 
 
 def _checked(setting: str, field: Field, value: object) -> object:

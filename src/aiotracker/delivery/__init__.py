@@ -2,16 +2,20 @@
 
 from aiotracker.delivery.emitter import Emitter
 from aiotracker.delivery.httpx_transport import HttpxTransport
+from aiotracker.delivery.notices import Callback, Notice, NoticeKind
 from aiotracker.delivery.report import DeliveryReport, Health, HealthStatus
 from aiotracker.delivery.statistics import Statistics
 from aiotracker.delivery.transport import Transport
 
 __all__ = [
+    "Callback",
     "DeliveryReport",
     "Emitter",
     "Health",
     "HealthStatus",
     "HttpxTransport",
+    "Notice",
+    "NoticeKind",
     "Statistics",
     "Transport",
 ]

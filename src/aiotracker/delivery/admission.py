@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 
 from aiotracker.policy.overflow import Evict, Refuse, Wait, when_full
-from aiotracker.policy.reasons import DropReason, RefusalReason
+from aiotracker.policy.reasons import RefusalReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiotracker.delivery.settings import DeliverySettings
-    from aiotracker.delivery.statistics import Ledger
     from aiotracker.stores.base import EventStore, Lease
 
 __all__ = ["Admission", "Verdict", "Waiter"]
@@ -39,11 +38,11 @@ class Waiter:
 
     def __init__(self, size_bytes: int, max_wait: float, freed_before: int) -> None:
         """Begin to wait for `size_bytes`, at most `max_wait` seconds."""
-        self.size_bytes = size_bytes
-        self.max_wait = max_wait
-        self.freed_before = freed_before
+        self.size_bytes: int = size_bytes
+        self.max_wait: float = max_wait
+        self.freed_before: int = freed_before
         self.verdict: Verdict | None = None
-        self.decided = anyio.Event()
+        self.decided: anyio.Event = anyio.Event()
 
     def decide(self, verdict: Verdict) -> None:
         """End the wait."""
@@ -61,20 +60,18 @@ class Admission:
         self,
         store: EventStore,
         settings: DeliverySettings,
-        ledger: Ledger,
         on_evicted: Callable[[Lease], None],
     ) -> None:
         """Open the door of a store."""
         self._store = store
         self._settings = settings
-        self._ledger = ledger
         self._on_evicted = on_evicted
         self._waiters: deque[Waiter] = deque()
         self._freed = 0  # how often room was freed
         self._is_stalled = False
         self._is_circuit_open = False
         self._is_closed = False
-        self.lock = Lock()
+        self.lock: Lock = Lock()
         """Held by other threads from reserving to putting, so that nothing is put after closing."""
 
     @property
@@ -93,7 +90,6 @@ class Admission:
             evicted = self._store.evict(size_bytes)
             if evicted is not None:
                 if evicted.records:
-                    self._ledger.drop_buffered(len(evicted), DropReason.EVICTED)
                     self._on_evicted(evicted)
                 return True
         return RefusalReason.QUEUE_FULL
@@ -142,7 +138,7 @@ class Admission:
         """Note that a batch arrived: the destination takes events again."""
         self._is_stalled = False
 
-    def circuit_changed(self, *, is_open: bool) -> None:
+    def circuit_changed(self, is_open: bool) -> None:  # noqa: FBT001 - the one argument of a hook
         """Send away those who would wait in vain, the moment the circuit opens."""
         if is_open and not self._is_circuit_open:
             patient = [waiter for waiter in self._waiters if math.isinf(waiter.max_wait)]

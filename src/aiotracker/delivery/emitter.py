@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import base64
-import logging
-import random
 import warnings
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from aiotracker.delivery.engine import Engine
 from aiotracker.delivery.httpx_transport import HttpxTransport
-from aiotracker.delivery.log import DeliveryLog
+from aiotracker.delivery.notices import NoticeKind
 from aiotracker.delivery.report import Health, HealthStatus
 from aiotracker.delivery.requests import RequestBuilder
+from aiotracker.delivery.session import Session
 from aiotracker.delivery.settings import MAX_GET_URL_BYTES, DeliverySettings
 from aiotracker.delivery.statistics import Ledger
 from aiotracker.errors import ConfigurationError, InsecureCollectorWarning, TrackerOpenError
 from aiotracker.policy.overflow import Overflow
-from aiotracker.policy.reasons import RefusalReason
 from aiotracker.protocol.envelope import body_bytes, get_query
 from aiotracker.protocol.url import CollectorURL
 from aiotracker.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_EVENTS, MemoryStore
@@ -28,9 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aiotracker.clock import Clock
+    from aiotracker.delivery.engine import Engine
+    from aiotracker.delivery.notices import Callback
     from aiotracker.delivery.settings import Method
     from aiotracker.delivery.statistics import Statistics
     from aiotracker.delivery.transport import Transport
+    from aiotracker.policy.reasons import RefusalReason
     from aiotracker.protocol.record import Record
     from aiotracker.runtime import DetachedTask, Loop
     from aiotracker.stores.base import EventStore
@@ -65,12 +65,18 @@ class Emitter:
         request_timeout: float = _DEFAULTS.request_timeout,
         max_retry_delay: float = _DEFAULTS.max_retry_delay,
         custom_retry_codes: Mapping[int, bool] = MappingProxyType({}),
+        max_age: float | None = None,
+        exit_flush: bool = True,
         headers: Mapping[str, str] = MappingProxyType({}),
         auth: tuple[str, str] | None = None,
         post_path: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
         event_store: EventStore | None = None,
         transport: Transport | None = None,
+        on_success: Callback | None = None,
+        on_retry: Callback | None = None,
+        on_failure: Callback | None = None,
+        on_drop: Callback | None = None,
     ) -> None:
         """Describe a destination; nothing is sent or imported before the tracker is opened.
 
@@ -90,17 +96,24 @@ class Emitter:
             request_timeout: seconds of one attempt, whole.
             max_retry_delay: cap of the backoff in seconds.
             custom_retry_codes: per status code, True to retry it, False to give up.
+            max_age: seconds after which a waiting event is given up; None: never, a full buffer decides.
+            exit_flush: send what is left in the last second of a program that did not close its tracker.
             headers: sent with every request, for a gateway before the collector.
             auth: user and password, sent as HTTP Basic.
             post_path: `/vendor/version` where the collector maps another path to its POST endpoint.
             ssl_context: verifies the collector instead of the default.
             event_store: where events wait; in memory by default.
             transport: carries requests; `HttpxTransport()` by default.
+            on_success: told of events that arrived. Callbacks are synchronous (run in a thread, one at a
+                time) or asynchronous (at most 5 s each); they can neither raise into delivery nor slow it.
+            on_retry: told of events whose request failed and that are kept.
+            on_failure: told of events that the collector refused for good.
+            on_drop: told of events that were refused or given up on this side.
         Raises:
             CollectorURLError: not the address of a collector.
             ConfigurationError: settings that cannot work.
         """
-        self.url = CollectorURL.parse(collector, post_path=post_path)
+        self.url: CollectorURL = CollectorURL.parse(collector, post_path=post_path)
         self._settings = DeliverySettings(
             method=method,
             batch_size=batch_size,
@@ -113,6 +126,8 @@ class Emitter:
             request_timeout=request_timeout,
             max_retry_delay=max_retry_delay,
             custom_retry_codes=custom_retry_codes,
+            max_age=max_age,
+            exit_flush=exit_flush,
         )
         if event_store is None:
             event_store = MemoryStore(buffer_capacity, buffer_bytes)
@@ -138,9 +153,15 @@ class Emitter:
         self._headers = _checked_headers(headers, auth)
         self._ledger = Ledger()
         self._owner: str | None = None
-        self._engine: Engine | None = None
-        self._task: DetachedTask | None = None
-        self._loop: Loop | None = None
+        self._callbacks = _checked_callbacks(
+            {
+                NoticeKind.SUCCESS: on_success,
+                NoticeKind.RETRY: on_retry,
+                NoticeKind.FAILURE: on_failure,
+                NoticeKind.DROP: on_drop,
+            }
+        )
+        self._session: Session | None = None
         if not self.url.is_secure and not self.url.is_loopback:
             warnings.warn(
                 f"events will travel to {self.url} in clear text: use https, or a collector on this machine",
@@ -164,7 +185,7 @@ class Emitter:
 
     def health(self) -> Health:
         """Return how delivery fares now."""
-        return self._engine.health if self._engine is not None else Health(HealthStatus.OK, {})
+        return self._session.engine.health if self._session is not None else Health(HealthStatus.OK, {})
 
     # -- what the tracker calls -----------------------------------------------------------------------
 
@@ -184,11 +205,9 @@ class Emitter:
     async def open(self, *, loop: Loop, clock: Clock, user_agent: str, get_base64: bool) -> None:
         """Get the transport ready and start the engine on a loop."""
         await self._transport.open()
-        log = DeliveryLog(clock, str(self.url))
-        self._engine = Engine(
-            settings=self._settings,
-            store=self._store,
-            transport=self._transport,
+        self._session = Session.start(
+            self._settings,
+            url=self.url,
             requests=RequestBuilder(
                 self.url,
                 self._settings.method,
@@ -196,29 +215,37 @@ class Emitter:
                 user_agent=user_agent,
                 get_base64=get_base64,
             ),
+            transport=self._transport,
+            store=self._store,
             ledger=self._ledger,
-            log=log,
+            callbacks=self._callbacks,
             clock=clock,
-            random=random.random,
             loop=loop,
         )
-        self._loop = loop
-        self._task = loop.spawn(self._engine.run, f"aiotracker {self.url}")
-        self._log = log
 
     @property
     def engine(self) -> Engine:
-        """The running engine; the tracker sees to it that there is one."""
-        if self._engine is None:
-            raise RuntimeError("the emitter was never opened")
-        return self._engine
+        """The engine since the last opening."""
+        return self._opened().engine
 
     @property
     def task(self) -> DetachedTask:
         """The engine's task."""
-        if self._task is None:
-            raise RuntimeError("the emitter was never opened")
-        return self._task
+        return self._opened().task
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this process is a child of the one that opened the emitter."""
+        return self._session is not None and self._session.lifeline.is_forked
+
+    async def settle_abandoned(self) -> None:
+        """Settle everything after the engine's loop has died, from any other loop."""
+        await self._opened().settle_abandoned()
+
+    def _opened(self) -> Session:
+        if self._session is None:
+            raise RuntimeError("the emitter was never opened")  # the tracker sees to it that it was
+        return self._session
 
     def oversize(self, record: Record, *, get_base64: bool) -> tuple[int, int] | None:
         """Return bytes needed and bytes allowed when a record is too large, else None."""
@@ -229,11 +256,9 @@ class Emitter:
             size, limit = len(self.url.get_url) + 1 + len(query), MAX_GET_URL_BYTES
         return (size, limit) if size > limit else None
 
-    def refuse(self, reason: RefusalReason) -> None:
-        """Count an event that was offered and not taken, and say so."""
-        self._ledger.refuse(reason)
-        if self._engine is not None:
-            self._log.say(logging.WARNING, "track", reason, f"an event was refused: {reason}")
+    def refuse(self, record: Record, reason: RefusalReason) -> None:
+        """Settle a record that was offered and not taken."""
+        self._opened().settlement.refused(record, reason)
 
     def offer(self, record: Record) -> bool:
         """Take a record or refuse it, at once, from any thread."""
@@ -243,7 +268,7 @@ class Emitter:
             if verdict is True:
                 engine.put(record)
                 return True
-        self.refuse(verdict)
+        self.refuse(record, verdict)
         return False
 
 
@@ -260,6 +285,13 @@ def _check_buffer(settings: DeliverySettings, capacity: int, size_bytes: int) ->
             settings.byte_limit,
             f"must not be above buffer_bytes={size_bytes:,}: such an event finds no room",
         )
+
+
+def _checked_callbacks(given: Mapping[NoticeKind, Callback | None]) -> dict[NoticeKind, Callback]:
+    for kind, callback in given.items():
+        if callback is not None and not callable(callback):
+            raise ConfigurationError(f"on_{kind}", callback, "must be a function of one notice")
+    return {kind: callback for kind, callback in given.items() if callback is not None}
 
 
 def _checked_headers(headers: Mapping[str, str], auth: tuple[str, str] | None) -> Mapping[str, str]:

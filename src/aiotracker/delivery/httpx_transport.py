@@ -10,7 +10,7 @@ import functools
 import os
 import ssl
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio.to_thread
 
@@ -18,6 +18,7 @@ from aiotracker.errors import ConfigurationError
 from aiotracker.protocol.exchange import Failure, FailureKind, Response
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import ModuleType
 
     import httpx
@@ -90,18 +91,27 @@ class HttpxTransport:
         self._connect_timeout = connect_timeout
         self._is_secure = is_secure
         self._client: httpx.AsyncClient | None = client
+        self.context: ssl.SSLContext | None = ssl_context
+        """Verifies the collector; None before opening."""
+        self.peer: tuple[str, int] | None = None
+        """Address and port of the last connection that answered."""
         self._httpx: ModuleType | None = None
         self._failures: list[tuple[type[BaseException], FailureKind]] = []
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the client is the transport's own, not one that was lent."""
+        return self._lent is None
 
     async def open(self) -> None:
         """Import httpx and build the TLS context, both in a worker thread."""
         self._httpx = module = await anyio.to_thread.run_sync(_import_httpx)
         self._failures = [(getattr(module, name), kind) for name, kind in FAILURES]
         if self._lent is None:
-            context = self._ssl_context
-            if context is None:
-                context = await anyio.to_thread.run_sync(_context_for, self._needs_trust())
-            self._client = self._build_client(context)
+            self.context = self._ssl_context
+            if self.context is None:
+                self.context = await anyio.to_thread.run_sync(_context_for, self._needs_trust())
+            self._client = self._build_client(self.context)
 
     async def send(self, request: Request) -> Reply:
         """Send one request; read at most 64 KiB of the response."""
@@ -125,6 +135,7 @@ class HttpxTransport:
                 await response.aclose()
         except self._httpx.HTTPError as error:
             return self._failure(error, seen)
+        self.peer = seen.peer or self.peer
         return Response(response.status_code, {k.lower(): v for k, v in response.headers.items()})
 
     async def aclose(self) -> None:
@@ -174,10 +185,14 @@ class _Trace:
     def __init__(self) -> None:
         self.has_connected = False
         self.has_response_started = False
+        self.peer: tuple[str, int] | None = None
 
-    async def __call__(self, event: str, info: object) -> None:  # noqa: ARG002 - httpcore's signature
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:  # Any: what httpcore tells
         if event.startswith("connection.connect_"):
             self.has_connected = True
+            stream = info.get("return_value")
+            if stream is not None:
+                self.peer = tuple(stream.get_extra_info("server_addr")[:2])
         elif event.endswith("receive_response_headers.complete"):
             self.has_response_started = True
 

@@ -54,7 +54,9 @@ class DeliverySettings:
         max_wait: seconds that `track()` may wait for room; `inf` for batch jobs.
         request_timeout: seconds of one attempt, whole.
         max_retry_delay: cap of the backoff in seconds.
+        max_age: seconds after which an event is given up; None: never, a full buffer decides.
         custom_retry_codes: per status code, True to retry it, False to give up.
+        exit_flush: whether what is left is sent in the last second of a program that did not close.
         get_base64: whether a GET encodes self-describing data as base64.
     """
 
@@ -68,7 +70,9 @@ class DeliverySettings:
     max_wait: float = DEFAULT_MAX_WAIT
     request_timeout: float = 10.0
     max_retry_delay: float = 60.0
+    max_age: float | None = None
     custom_retry_codes: Mapping[int, bool] = field(default_factory=lambda: NO_CODES)
+    exit_flush: bool = True
     get_base64: bool = True
 
     def __post_init__(self) -> None:
@@ -93,6 +97,8 @@ class DeliverySettings:
             _require_seconds(name, getattr(self, name), at_least=0.0)
         for name in ("request_timeout", "max_retry_delay"):
             _require_seconds(name, getattr(self, name), above=0.0)
+        if self.max_age is not None:
+            _require_seconds("max_age", self.max_age, above=0.0)
         _require_seconds("max_wait", self.max_wait, at_least=0.0, may_be_inf=True)
         self._check_overflow()
         self._check_retry_codes()

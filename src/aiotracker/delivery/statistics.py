@@ -17,10 +17,12 @@ from threading import Lock
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from aiotracker.policy.reasons import DropReason
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aiotracker.policy.reasons import DropReason, RefusalReason
+    from aiotracker.policy.reasons import RefusalReason
 
 __all__ = ["Ledger", "Statistics"]
 
@@ -130,6 +132,12 @@ class Ledger:
         with self._lock:
             self._buffered -= count
             self._dropped[reason] += count
+
+    def after_fork(self) -> None:
+        """In a forked child: what was not settled belongs to the parent. The lock may be held: a new one."""
+        self._lock = Lock()
+        self._dropped[DropReason.FORKED] += self._buffered + self._in_flight
+        self._buffered = self._in_flight = 0
 
     def attempt(self) -> None:
         """A request begins."""

@@ -26,7 +26,7 @@ class FlushWatch:
         self._outstanding = outstanding
         self._delivered = 0
         self._dropped: Counter[DropReason] = Counter()
-        self.done = anyio.Event()
+        self.done: anyio.Event = anyio.Event()
         if not outstanding:
             self.done.set()
 
@@ -52,7 +52,7 @@ class Receipt:
 
     def __init__(self) -> None:
         """Begin unsettled."""
-        self.settled = anyio.Event()
+        self.settled: anyio.Event = anyio.Event()
         self.drop: str | None = None
 
 

@@ -59,7 +59,7 @@ class Event(CheckedModel):
         created_at: when the event was made (`dtm`), the moment of `track()` when not given.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     event_code: ClassVar[str]
 

@@ -69,10 +69,15 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The batch is sent again in parts; no failure of the destination."""
+    """The batch is sent again in parts; no failure of the destination.
+
+    Attributes:
+        cause: why parts may fare better.
+        status: what the collector answered.
+    """
 
     cause: SplitCause
-    status: int
+    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ class Rejected:
     """
 
     reason: DropReason
-    status: int
+    status: str
     is_refusal: bool = False
     retry_after: float | None = None
 
@@ -107,27 +112,28 @@ def classify(reply: Reply, *, events: int, retry_codes: Mapping[int, bool], now_
     if isinstance(reply, Failure):
         return Retry(reply.kind, reply.detail, is_misconfigured=reply.kind is FailureKind.TLS)
     status = reply.status
+    told = str(status)
     wait = retry_after(reply.headers.get("retry-after"), now_ms)
     if status in SUCCESS:
         return Delivered()
     verdict = retry_codes.get(status)
     if verdict is False:
-        return Rejected(DropReason.REJECTED, status)
+        return Rejected(DropReason.REJECTED, told)
     if verdict is None:
         if status == TOO_LARGE:
             if events > 1:
-                return Split(SplitCause.TOO_LARGE, status)
-            return Rejected(DropReason.TOO_LARGE, status)
+                return Split(SplitCause.TOO_LARGE, told)
+            return Rejected(DropReason.TOO_LARGE, told)
         if status in CONTENT_CODES:
             if events > 1:
-                return Split(SplitCause.CONTENT, status)
-            return Rejected(DropReason.REJECTED, status)
+                return Split(SplitCause.CONTENT, told)
+            return Rejected(DropReason.REJECTED, told)
         if status in REFUSAL_CODES:
-            return Rejected(DropReason.REJECTED, status, is_refusal=True, retry_after=wait)
+            return Rejected(DropReason.REJECTED, told, is_refusal=True, retry_after=wait)
     if status in REDIRECTS:
         location = reply.headers.get("location", "nowhere")
-        return Retry(str(status), f"a redirect to {location} is not followed", wait, is_misconfigured=True)
-    return Retry(str(status), retry_after=wait)
+        return Retry(told, f"a redirect to {location} is not followed", wait, is_misconfigured=True)
+    return Retry(told, retry_after=wait)
 
 
 def is_stale(reply: Reply) -> bool:

@@ -22,10 +22,12 @@ class Lease:
     Attributes:
         records: oldest first, all of one kind when they are to be sent.
         sequences: the store's number of each record, growing in the order of putting.
+        put_at: clock seconds when each was put.
     """
 
     records: tuple[Record, ...]
     sequences: tuple[int, ...]
+    put_at: tuple[float, ...]
 
     @property
     def kind(self) -> Kind:
@@ -34,7 +36,7 @@ class Lease:
 
     def part(self, start: int, end: int) -> Lease:
         """Return a slice of the lease, which may be settled on its own."""
-        return Lease(self.records[start:end], self.sequences[start:end])
+        return Lease(self.records[start:end], self.sequences[start:end], self.put_at[start:end])
 
     def __len__(self) -> int:
         """Return the number of records."""
@@ -56,6 +58,11 @@ class EventStore(Protocol):
       thread; the others are called on the engine's loop, one at a time per lease.
     - What survives what is the store's own to say: memory survives nothing.
     """
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether what it holds survives the process."""
+        ...
 
     def reserve(self, size_bytes: int) -> bool:
         """Set room aside for one record; False when there is none."""
@@ -108,6 +115,13 @@ class EventStore(Protocol):
 
     async def reject(self, lease: Lease, reason: DropReason) -> None:
         """Give up records for a reason; a durable store keeps them among its dead letters."""
+        ...
+
+    def after_fork(self) -> None:
+        """In a forked child: forget what the parent still has, and touch nothing that is shared with it.
+
+        Called while other threads of the parent may have held any lock: every lock is a new one.
+        """
         ...
 
     async def reclaim(self) -> int:

@@ -76,12 +76,24 @@ class MemoryStore:
                 raise ConfigurationError(setting, value, "must be a whole number above 0")
         self._max_events = max_events
         self._max_bytes = max_bytes
+        self._empty()
+
+    def _empty(self) -> None:
         self._lock = Lock()
         self._held_events = 0  # reserved, waiting or leased
         self._held_bytes = 0
         self._sequence = 0
         self._queues = {kind: _Queue() for kind in Kind}
         self._leased: dict[int, _Entry] = {}
+
+    @property
+    def is_durable(self) -> bool:
+        """Memory survives nothing."""
+        return False
+
+    def after_fork(self) -> None:
+        """In a forked child: be empty."""
+        self._empty()
 
     def reserve(self, size_bytes: int) -> bool:
         """Set room aside for one record; False when there is none."""
@@ -200,4 +212,8 @@ class MemoryStore:
 
 
 def _lease(entries: Sequence[_Entry]) -> Lease:
-    return Lease(tuple(entry.record for entry in entries), tuple(entry.sequence for entry in entries))
+    return Lease(
+        tuple(entry.record for entry in entries),
+        tuple(entry.sequence for entry in entries),
+        tuple(entry.put_at for entry in entries),
+    )

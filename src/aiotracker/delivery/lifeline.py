@@ -1,0 +1,90 @@
+"""What happens to an open emitter when the process forks, or ends without closing it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypeVar
+
+from aiotracker.policy.reasons import DropReason
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from aiotracker.clock import Clock
+    from aiotracker.delivery.rescue import Rescue
+    from aiotracker.delivery.settings import DeliverySettings
+    from aiotracker.delivery.settlement import Settlement
+    from aiotracker.delivery.statistics import Ledger
+    from aiotracker.runtime import Loop
+    from aiotracker.stores.base import EventStore
+
+__all__ = ["Lifeline"]
+
+Result = TypeVar("Result")
+
+
+class Lifeline:
+    """Watches over one open emitter; the process tells it when something ends."""
+
+    def __init__(
+        self,
+        settings: DeliverySettings,
+        *,
+        store: EventStore,
+        ledger: Ledger,
+        settlement: Settlement,
+        rescue: Rescue,
+        clock: Clock,
+        loop: Loop,
+    ) -> None:
+        """Belong to this process."""
+        self._settings = settings
+        self._store = store
+        self._ledger = ledger
+        self._settlement = settlement
+        self._rescue = rescue
+        self._clock = clock
+        self._loop = loop
+        self._pid = os.getpid()
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this is a child of the process that opened the emitter."""
+        return os.getpid() != self._pid
+
+    def after_fork(self) -> None:
+        """In a child: forget everything, since the parent still has it. Touches nothing that is shared."""
+        self._store.after_fork()
+        self._ledger.after_fork()
+
+    def at_exit(self, by: float) -> int:
+        """Send what is left until a moment of `time.monotonic()`; return how many events remain unsent."""
+        if self.is_forked or self._store.is_durable:
+            return 0
+        if not self._loop.is_running():
+            _run(self._settlement.reclaimed())
+        if self._settings.exit_flush and self._rescue.is_possible:
+            self._send_rest(by)
+        self._rescue.close()
+        return _run(self._settlement.discarded())
+
+    def _send_rest(self, by: float) -> None:
+        while True:
+            lease = _run(self._settlement.lease(self._settings.batch_events, self._settings.byte_limit))
+            if lease is None:
+                return
+            if not self._rescue.deliver(lease, now_ms=self._clock.wall_ms(), by=by):
+                _run(self._settlement.kept(lease, DropReason.SHUTDOWN_DEADLINE))
+                return
+            _run(self._settlement.delivered(lease))
+
+
+def _run(step: Coroutine[object, object, Result]) -> Result:
+    """Run a coroutine that never suspends: there is no loop any more, and memory needs none."""
+    try:
+        step.send(None)
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result
+    step.close()
+    raise RuntimeError("a store that is not durable must not suspend")
