@@ -31,6 +31,7 @@ __all__ = [
     "Wakeup",
     "current_loop",
     "forget_process",
+    "is_cancelled",
     "watch_process",
 ]
 
@@ -124,6 +125,19 @@ def current_loop() -> Loop:
         if "trio" not in sys.modules:
             raise
     return TrioLoop()
+
+
+def is_cancelled() -> bool:
+    """Tell whether the current task was cancelled, for a cancellation that may be somebody else's.
+
+    On asyncio a library can raise `CancelledError` because a task of its own was cancelled; on trio a
+    cancellation always means the task that it is raised in.
+    """
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return True
+    return task is None or task.cancelling() > 0
 
 
 class AsyncioLoop:

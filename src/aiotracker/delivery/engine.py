@@ -8,6 +8,7 @@ settled or back in the store.
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import TYPE_CHECKING, Final
 
@@ -120,7 +121,7 @@ class Engine:
     def health(self) -> Health:
         """How delivery fares."""
         circuit = self._destination.circuit
-        if self._crashes.is_failing:
+        if self._crashes.is_failing(self._clock.now()):
             return Health(HealthStatus.FAILING, {self._log.name: "the engine keeps crashing"})
         if circuit.is_open:
             wait = max(0.0, circuit.retry_at - self._clock.now())
@@ -133,15 +134,14 @@ class Engine:
     async def run(self) -> None:
         """Deliver until closed. Raises nothing but the loop's own cancellation."""
         crash: BaseException | None = None
-        while True:
+        while crash is None or not self._is_over():
             try:
                 if crash is not None:
                     await self._recover(crash)
-                    crash = None
                 await self._deliver()
                 await self._finish()
-            except anyio.get_cancelled_exc_class():
-                raise  # the loop is ending
+            except (anyio.get_cancelled_exc_class(), KeyboardInterrupt):
+                raise  # the loop is ending, or the user wants it to
             except BaseException as error:  # noqa: BLE001 - SystemExit too: a defect of ours must not end the host
                 crash = error
             else:
@@ -167,11 +167,12 @@ class Engine:
 
     async def _recover(self, crash: BaseException) -> None:
         self._crashes = after_crash(self._crashes, self._clock.now())
-        self._log.crash(crash)
+        message = "the delivery engine crashed and restarts; no event is lost by it"
+        self._log.say(logging.ERROR, "engine", type(crash).__name__, message, error=crash)
         resume_at = self._clock.now() + self._crashes.delay
-        while self._close_by is None and self._clock.now() < resume_at:
+        while self._clock.now() < resume_at and not self._is_over():
             self._wakeup.clear()
-            with self._clock.move_on_at(resume_at):
+            with self._clock.move_on_at(min(resume_at, self._deadline())):
                 await self._wakeup.wait()
         await self._settlement.reclaimed()
         self._busy = 0
@@ -183,20 +184,26 @@ class Engine:
         while True:
             self._spare_events = 0  # whatever is put from here on is noticed
             self._wakeup.clear()
-            close_by = self._close_by
-            if close_by is not None:
-                backlog = self._store.backlog()
-                is_done = not backlog.events and not backlog.leased
-                if is_done or self._clock.now() >= close_by:
-                    return
+            if self._close_by is not None and (self._is_over() or self._is_drained()):
+                return
             match next_step(self._situation()):
                 case Send(is_probe):
                     await self._begin(senders, is_probe=is_probe)
                 case Sleep(until, wake_events, wake_bytes):
                     self._spare_events = math.inf if wake_events is None else wake_events
                     self._spare_bytes = math.inf if wake_bytes is None else wake_bytes
-                    with self._clock.move_on_at(min(until, math.inf if close_by is None else close_by)):
+                    with self._clock.move_on_at(min(until, self._deadline())):
                         await self._wakeup.wait()
+
+    def _deadline(self) -> float:
+        return math.inf if self._close_by is None else self._close_by
+
+    def _is_over(self) -> bool:
+        return self._clock.now() >= self._deadline()
+
+    def _is_drained(self) -> bool:
+        backlog = self._store.backlog()
+        return not backlog.events and not backlog.leased
 
     def _situation(self) -> Situation:
         limit = self._destination.limit
@@ -226,7 +233,11 @@ class Engine:
         senders.start_soon(self._send, lease)
 
     async def _send(self, lease: Lease) -> None:
-        await self._sender.send(lease)
+        try:
+            await self._sender.send(lease)
+        except SystemExit as error:
+            # asyncio lets it out of any task and through the whole loop: make it a crash like others.
+            raise RuntimeError("something in a sender called sys.exit()") from error
         self._busy -= 1
         self._wakeup.set()
 

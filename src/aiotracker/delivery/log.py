@@ -34,7 +34,16 @@ class DeliveryLog:
         self._lock = Lock()
         self._said: dict[tuple[str, str], tuple[float, int]] = {}
 
-    def say(self, level: int, place: str, reason: str, message: str, count: int = 1) -> None:
+    def say(
+        self,
+        level: int,
+        place: str,
+        reason: str,
+        message: str,
+        *,
+        count: int = 1,
+        error: BaseException | None = None,
+    ) -> None:
         """Write a line, unless the same place gave the same reason within a minute.
 
         Args:
@@ -43,6 +52,7 @@ class DeliveryLog:
             reason: why, from a closed set.
             message: what to tell a person.
             count: how many events it concerns.
+            error: whose traceback is written below the line.
         """
         now = self._clock.now()
         with self._lock:
@@ -52,8 +62,4 @@ class DeliveryLog:
                 return
             self._said[place, reason] = (now, 0)
         more = f" [{skipped} more since the last line]" if skipped else ""
-        LOGGER.log(level, "%s: %s%s", self.name, message, more)
-
-    def crash(self, error: BaseException) -> None:
-        """Write the traceback of a crashed engine."""
-        LOGGER.error("%s: the delivery engine crashed and restarts", self.name, exc_info=error)
+        LOGGER.log(level, "%s: %s%s", self.name, message, more, exc_info=error)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, assert_never
 
+import anyio
+
 from aiotracker.policy.bisection import Bisection
 from aiotracker.policy.outcome import (
     Delivered,
@@ -18,6 +20,7 @@ from aiotracker.policy.outcome import (
 from aiotracker.policy.reasons import DropReason
 from aiotracker.protocol.envelope import body_bytes
 from aiotracker.protocol.exchange import Failure, FailureKind
+from aiotracker.runtime import is_cancelled
 
 if TYPE_CHECKING:
     from aiotracker.clock import Clock
@@ -114,6 +117,10 @@ class Sender:
         self._ledger.attempt()
         try:
             return await self._transport.send(request)
+        except anyio.get_cancelled_exc_class() as error:
+            if is_cancelled():
+                raise
+            return Failure(FailureKind.ERROR, f"{type(error).__name__} out of nowhere")
         except Exception as error:  # noqa: BLE001 - a user's client may raise anything; no event may be lost by it
             return Failure(FailureKind.ERROR, f"{type(error).__name__}: {error}")
 

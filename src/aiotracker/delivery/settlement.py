@@ -56,7 +56,7 @@ class Settlement:
         count = len(lease)
         self._ledger.drop_buffered(count, DropReason.EVICTED)
         message = f"{count} of the oldest events were dropped to make room"
-        self._log.say(logging.WARNING, "track", DropReason.EVICTED, message, count)
+        self._log.say(logging.WARNING, "track", DropReason.EVICTED, message, count=count)
         self._tell(NoticeKind.DROP, lease.records, DropReason.EVICTED)
         if self._loop.is_current():
             self._watches.settle(lease, DropReason.EVICTED)
@@ -94,7 +94,7 @@ class Settlement:
         self._ledger.drop(len(part), reason)
         self._watches.settle(part, reason, f" ({detail})")
         message = f"{len(part)} events were dropped as {reason}: {detail}"
-        self._log.say(level, "send", f"{reason} {detail}", message, len(part))
+        self._log.say(level, "send", f"{reason} {detail}", message, count=len(part))
         is_answer = reason in (DropReason.REJECTED, DropReason.TOO_LARGE)
         self._tell(NoticeKind.FAILURE if is_answer else NoticeKind.DROP, part.records, reason, detail)
 

@@ -23,10 +23,9 @@ class Crashes:
 
     moments: tuple[float, ...] = ()
 
-    @property
-    def is_failing(self) -> bool:
-        """Whether the engine crashes again and again."""
-        return len(self.moments) >= FAILING_CRASHES
+    def is_failing(self, now: float) -> bool:
+        """Tell whether the engine crashes again and again: three times within a minute."""
+        return sum(now - moment < WINDOW for moment in self.moments) >= FAILING_CRASHES
 
     @property
     def delay(self) -> float:
