@@ -10,7 +10,6 @@ import functools
 import traceback
 import uuid
 import warnings
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
 
 import anyio
@@ -18,16 +17,12 @@ import anyio.lowlevel
 
 from aiotracker._version import __version__
 from aiotracker.clock import SystemClock
-from aiotracker.delivery.admission import Waiter
 from aiotracker.delivery.emitter import Emitter
+from aiotracker.delivery.fanout import Fanout
 from aiotracker.delivery.log import LOGGER
-from aiotracker.delivery.report import DeliveryReport, Health
-from aiotracker.delivery.statistics import Statistics
+from aiotracker.delivery.report import DeliveryReport
 from aiotracker.errors import (
     ConfigurationError,
-    DeliveryError,
-    DeliveryTimeout,
-    EventRefusedError,
     EventTooLargeError,
     ForkedTrackerError,
     InvalidEventError,
@@ -38,7 +33,6 @@ from aiotracker.errors import (
     shown,
 )
 from aiotracker.events import Event
-from aiotracker.policy.overflow import Overflow
 from aiotracker.policy.reasons import RefusalReason
 from aiotracker.protocol import fields
 from aiotracker.protocol.encoding import Encoding, encode, largest_fields
@@ -48,12 +42,12 @@ from aiotracker.runtime import current_loop
 from aiotracker.scope import current_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from aiotracker.clock import Clock
-    from aiotracker.delivery.admission import Verdict
-    from aiotracker.delivery.watch import Receipt
+    from aiotracker.delivery.report import Health
+    from aiotracker.delivery.statistics import Statistics
     from aiotracker.events.base import Entities
     from aiotracker.protocol.fields import Field
     from aiotracker.protocol.record import Record
@@ -65,8 +59,6 @@ __all__ = ["Tracker"]
 TRACKER_VERSION: Final = f"aiotracker-{__version__}"
 USER_AGENT: Final = f"aiotracker/{__version__}"
 CLOSE_SECONDS: Final = 5.0  # fits well into the 30 s that Kubernetes gives a process
-CLOSE_GRACE: Final = 0.3
-"""Seconds beyond the budget of closing in which the engine may still report."""
 CALLS_PER_YIELD: Final = 64
 """A loop that only tracks lets others run this often: 64 events take less than a millisecond."""
 
@@ -113,9 +105,8 @@ class Tracker:
             ConfigurationError: an argument that cannot work.
         """
         self.namespace: str = str(_checked("namespace", fields.NAMESPACE, namespace))
-        self._emitters = _emitters(emitters)
-        for emitter in self._emitters:
-            emitter.claim(self.namespace)
+        self._clock = clock or SystemClock()
+        self._fanout = Fanout(_emitters(emitters), namespace=self.namespace, clock=self._clock)
         pairs = {
             fields.TRACKER_VERSION.key: TRACKER_VERSION,
             fields.NAMESPACE.key: self.namespace,
@@ -128,7 +119,6 @@ class Tracker:
         self._layer = Layer(pairs, tuple(context), anonymous)
         self._encoding = Encoding(encode_base64 is True, json_encoder)
         self._get_base64 = encode_base64 is not False
-        self._clock = clock or SystemClock()
         self._loop: Loop | None = None
         self._is_open = False
         self._calls = 0
@@ -146,13 +136,10 @@ class Tracker:
         Raises:
             TrackerOpenError: it is open already.
         """
-        if self._is_open and not self._is_forked:
+        if self._is_open and not self._fanout.is_forked:
             raise TrackerOpenError(f"the tracker {self.namespace!r} is already open", "open it once")
         loop = current_loop()
-        for emitter in self._emitters:
-            await emitter.open(
-                loop=loop, clock=self._clock, user_agent=USER_AGENT, get_base64=self._get_base64
-            )
+        await self._fanout.open(loop=loop, user_agent=USER_AGENT, get_base64=self._get_base64)
         self._loop = loop
         self._is_open = True
         return self
@@ -171,25 +158,18 @@ class Tracker:
         loop = self._loop
         if loop is None or not self._is_open:
             return self._last_report
-        if self._is_forked:  # the events are the parent's
+        if self._fanout.is_forked:  # the events are the parent's
             self._is_open = False
-            return self._last_report
-        if loop.is_closed():
-            return await self._settle_abandoned()
-        if not loop.is_current():
+        elif loop.is_closed():
+            self._is_open = False
+            self._last_report = await self._fanout.settle_abandoned()
+        elif not loop.is_current():
             raise WrongLoopError(self.namespace)
-        by = self._clock.now() + timeout
-        watches = [emitter.engine.watch_stored() for emitter in self._emitters]
-        for emitter in self._emitters:
-            emitter.engine.close(by)
-        try:
-            await loop.outlast(
-                [emitter.task for emitter in self._emitters],
-                self._clock.move_on_at(by + CLOSE_GRACE, shield=True),
-            )
-        finally:
-            self._is_open = False
-            self._last_report = DeliveryReport.total(watch.report() for watch in watches)
+        else:
+            try:
+                self._last_report = await self._fanout.aclose(loop, self._clock.now() + timeout)
+            finally:
+                self._is_open = False
         return self._last_report
 
     async def __aenter__(self) -> Self:
@@ -216,10 +196,12 @@ class Tracker:
         return self._last_report
 
     def __del__(self) -> None:
-        """Warn of a tracker that was forgotten open, and have its engine finish. Nothing is sent here."""
-        if not getattr(self, "_is_open", False) or self._is_forked or self._loop is None:
+        """Warn of a tracker that was forgotten open, and have its engines finish. Nothing is sent here."""
+        loop = getattr(self, "_loop", None)  # an __init__ that raised leaves nothing behind
+        if loop is None or not self._is_open or self._fanout.is_forked:
             return
-        waiting = sum(stats.buffered + stats.in_flight for stats in self.emitter_stats().values())
+        stats = self.stats()
+        waiting = stats.buffered + stats.in_flight
         message = f"the tracker {self.namespace!r} was not closed, {waiting} events were waiting"
         origin = "".join(self._created.format())
         warnings.warn(
@@ -229,9 +211,7 @@ class Tracker:
             source=self,
         )
         LOGGER.warning("%s: use `async with`, or `await tracker.aclose()`", message)
-        by = self._clock.now() + CLOSE_SECONDS
-        for emitter in self._emitters:
-            self._loop.call_soon(functools.partial(emitter.engine.close, by))
+        loop.call_soon(functools.partial(self._fanout.close, self._clock.now() + CLOSE_SECONDS))
 
     # -- events ---------------------------------------------------------------------------------------
 
@@ -255,7 +235,7 @@ class Tracker:
         self._calls += 1
         if self._calls % CALLS_PER_YIELD == 0:
             await anyio.lowlevel.checkpoint()
-        return self._concluded(record, await self._admit(record))
+        return self._concluded(record, await self._fanout.admit(record))
 
     def track_nowait(self, event: Event) -> str | None:
         """Take an event without waiting for room; for synchronous code, from any thread.
@@ -267,10 +247,10 @@ class Tracker:
         """
         if self._loop is None:
             raise TrackerNotOpenError(self.namespace)
-        if self._is_forked:
+        if self._fanout.is_forked:
             raise ForkedTrackerError(self.namespace)
         record = self._record(event)
-        return self._concluded(record, [emitter.offer(record) for emitter in self._emitters])
+        return self._concluded(record, self._fanout.offer(record))
 
     async def deliver(self, event: Event, timeout: float = 10.0) -> str:
         """Take an event, send it at once, and return when every collector has it.
@@ -290,27 +270,7 @@ class Tracker:
         """
         self._check_loop()
         record = self._record(event)
-        by = self._clock.now() + timeout
-        watched = [(emitter, emitter.engine.watches.watch_one(record.event_id)) for emitter in self._emitters]
-        try:
-            verdicts = await self._admit(record)
-            reasons = {
-                str(emitter.url): "refused"
-                for emitter, accepted in zip(self._emitters, verdicts, strict=True)
-                if not accepted
-            }
-            if len(reasons) == len(self._emitters):
-                raise EventRefusedError(record.event_id, reasons)
-            taken = [pair for pair, accepted in zip(watched, verdicts, strict=True) if accepted]
-            for emitter, _ in taken:
-                emitter.engine.hurry()
-            with self._clock.move_on_at(by):
-                for _, receipt in taken:
-                    await receipt.settled.wait()
-            self._raise_undelivered(record.event_id, taken, reasons, timeout)
-        finally:
-            for emitter, _ in watched:
-                emitter.engine.watches.forget_one(record.event_id)
+        await self._fanout.deliver(record, timeout)
         return record.event_id
 
     async def flush(self, timeout: float = 5.0) -> DeliveryReport:
@@ -326,32 +286,22 @@ class Tracker:
         self._check_loop()
         if not self._is_open:
             return self._last_report
-        by = self._clock.now() + timeout
-        watches = [(emitter.engine, emitter.engine.watch_stored()) for emitter in self._emitters]
-        try:
-            for engine, _ in watches:
-                engine.hurry()
-            with self._clock.move_on_at(by):
-                for _, watch in watches:
-                    await watch.done.wait()
-        finally:
-            for engine, watch in watches:
-                engine.watches.forget(watch)
-        return DeliveryReport.total(watch.report() for _, watch in watches)
+        return await self._fanout.flush(timeout)
 
     # -- what it knows --------------------------------------------------------------------------------
 
     def stats(self) -> Statistics:
         """Return the sums of the emitters' accounts: an event counts once for each emitter."""
-        return Statistics.total(emitter.stats() for emitter in self._emitters)
+        return self._fanout.stats()
 
-    def emitter_stats(self) -> Mapping[str, Statistics]:
-        """Return the accounts of each emitter under its collector's address."""
-        return MappingProxyType({str(emitter.url): emitter.stats() for emitter in self._emitters})
+    @property
+    def emitters(self) -> tuple[Emitter, ...]:
+        """The emitters, each with accounts and health of its own."""
+        return self._fanout.emitters
 
     def health(self) -> Health:
         """Return the worst health of the emitters, for a readiness probe."""
-        return Health.worst(emitter.health() for emitter in self._emitters)
+        return self._fanout.health()
 
     @staticmethod
     def get_uuid() -> str:
@@ -360,14 +310,10 @@ class Tracker:
 
     # -- steps ----------------------------------------------------------------------------------------
 
-    @property
-    def _is_forked(self) -> bool:
-        return self._emitters[0].is_forked
-
     def _check_loop(self) -> None:
         if self._loop is None:
             raise TrackerNotOpenError(self.namespace)
-        if self._is_forked:
+        if self._fanout.is_forked:
             raise ForkedTrackerError(self.namespace)
         if self._is_open and not self._loop.is_current():
             raise WrongLoopError(self.namespace)
@@ -386,90 +332,18 @@ class Tracker:
         )
         excess = [
             found
-            for emitter in self._emitters
+            for emitter in self.emitters
             if (found := emitter.oversize(record, get_base64=self._get_base64)) is not None
         ]
         if excess:
-            for emitter in self._emitters:
-                emitter.refuse(record, RefusalReason.OVERSIZE)
+            self._fanout.refuse(record, RefusalReason.OVERSIZE)
             size, limit = min(excess, key=lambda found: found[1])
             raise EventTooLargeError(size, limit, largest_fields(record.data))
         return record
 
-    async def _admit(self, record: Record) -> list[bool]:
-        """Reserve room everywhere, waiting where that makes sense; then put. True where it was taken."""
-        size = record.size_bytes
-        verdicts: list[Verdict | Waiter] = []
-        try:
-            for emitter in self._emitters:
-                verdicts.append(emitter.engine.admission.reserve_or_wait(size))  # noqa: PERF401 - see below
-            waiting = [verdict for verdict in verdicts if isinstance(verdict, Waiter)]
-            if waiting:
-                # One shared budget: the time for each began when it joined its queue.
-                began_at = self._clock.now()
-                for waiter in waiting:
-                    with self._clock.move_on_at(began_at + waiter.max_wait):
-                        await waiter.decided.wait()
-        except BaseException:  # cancelled: return what was granted before
-            for emitter, verdict in zip(self._emitters, verdicts, strict=False):
-                if verdict is True:
-                    emitter.engine.admission.cancel(size)
-                elif isinstance(verdict, Waiter):
-                    emitter.engine.admission.abandon(verdict)
-            raise
-        return [
-            self._put(emitter, record, verdict)
-            for emitter, verdict in zip(self._emitters, verdicts, strict=True)
-        ]
-
-    def _put(self, emitter: Emitter, record: Record, verdict: Verdict | Waiter) -> bool:
-        admission = emitter.engine.admission
-        if isinstance(verdict, Waiter):
-            verdict = admission.give_up(verdict) if verdict.verdict is None else verdict.verdict
-            if verdict is True and admission.is_closed:  # closed between the grant and now
-                admission.cancel(record.size_bytes)
-                verdict = RefusalReason.CLOSED
-        if isinstance(verdict, RefusalReason):
-            emitter.refuse(record, verdict)
-            return False
-        emitter.engine.put(record)
-        return True
-
-    def _concluded(self, record: Record, accepted: Sequence[bool]) -> str | None:
-        if any(accepted):
-            return record.event_id
-        if any(emitter.settings.overflow is Overflow.RAISE for emitter in self._emitters):
-            reasons = {str(emitter.url): "refused" for emitter in self._emitters}
-            raise EventRefusedError(record.event_id, reasons)
-        return None
-
-    @staticmethod
-    def _raise_undelivered(
-        event_id: str,
-        taken: Sequence[tuple[Emitter, Receipt]],
-        reasons: Mapping[str, str],
-        timeout: float,
-    ) -> None:
-        failed = dict(reasons)
-        late = {}
-        for emitter, receipt in taken:
-            if not receipt.settled.is_set():
-                late[str(emitter.url)] = "no answer yet"
-            elif receipt.drop is not None:
-                failed[str(emitter.url)] = receipt.drop
-        if failed:
-            raise DeliveryError(event_id, {**failed, **late})
-        if late:
-            raise DeliveryTimeout(event_id, late, timeout)
-
-    async def _settle_abandoned(self) -> DeliveryReport:
-        """Close after the loop has died: nothing can be sent any more, so settle at once."""
-        watches = [emitter.engine.watch_stored() for emitter in self._emitters]
-        for emitter in self._emitters:
-            await emitter.settle_abandoned()
-        self._is_open = False
-        self._last_report = DeliveryReport.total(watch.report() for watch in watches)
-        return self._last_report
+    def _concluded(self, record: Record, taken: Sequence[Emitter]) -> str | None:
+        self._fanout.check_taken(record, taken)
+        return record.event_id if taken else None
 
 
 def _checked(setting: str, field: Field, value: object) -> object:

@@ -1,0 +1,215 @@
+"""Several emitters as one: a record goes to each, and each answers for itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aiotracker.delivery.admission import Waiter
+from aiotracker.delivery.report import DeliveryReport, Health
+from aiotracker.delivery.statistics import Statistics
+from aiotracker.errors import DeliveryError, DeliveryTimeout, EventRefusedError
+from aiotracker.policy.overflow import Overflow
+from aiotracker.policy.reasons import RefusalReason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiotracker.clock import Clock
+    from aiotracker.delivery.admission import Verdict
+    from aiotracker.delivery.emitter import Emitter
+    from aiotracker.delivery.watch import Receipt
+    from aiotracker.protocol.record import Record
+    from aiotracker.runtime import Loop
+
+__all__ = ["Fanout"]
+
+CLOSE_GRACE: Final = 0.3  # seconds beyond the budget of closing in which an engine may still report
+
+
+class Fanout:
+    """The emitters of one tracker."""
+
+    def __init__(self, emitters: Sequence[Emitter], *, namespace: str, clock: Clock) -> None:
+        """Claim emitters for a tracker.
+
+        Raises:
+            TrackerOpenError: one belongs to another tracker.
+        """
+        self.emitters: tuple[Emitter, ...] = tuple(emitters)
+        self._clock = clock
+        for emitter in self.emitters:
+            emitter.claim(namespace)
+
+    # -- life -----------------------------------------------------------------------------------------
+
+    async def open(self, *, loop: Loop, user_agent: str, get_base64: bool) -> None:
+        """Open all emitters, or none."""
+        opened: list[Emitter] = []
+        try:
+            for emitter in self.emitters:
+                await emitter.open(loop=loop, clock=self._clock, user_agent=user_agent, get_base64=get_base64)
+                opened.append(emitter)
+        except BaseException:
+            for emitter in opened:
+                emitter.engine.close(self._clock.now())
+            raise
+
+    async def aclose(self, loop: Loop, by: float) -> DeliveryReport:
+        """Drain all emitters on their loop, at most until a moment in clock seconds."""
+        watches = [emitter.engine.watch_stored() for emitter in self.emitters]
+        self.close(by)
+        try:
+            await loop.outlast(
+                [emitter.task for emitter in self.emitters],
+                self._clock.move_on_at(by + CLOSE_GRACE, shield=True),
+            )
+        finally:
+            report = DeliveryReport.total(watch.report() for watch in watches)
+        return report
+
+    def close(self, by: float) -> None:
+        """Have all emitters drain and stop, without waiting for it."""
+        for emitter in self.emitters:
+            emitter.engine.close(by)
+
+    async def settle_abandoned(self) -> DeliveryReport:
+        """Settle everything after the loop has died: nothing can be sent any more."""
+        watches = [emitter.engine.watch_stored() for emitter in self.emitters]
+        for emitter in self.emitters:
+            await emitter.settle_abandoned()
+        return DeliveryReport.total(watch.report() for watch in watches)
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this process is a child of the one that opened the emitters."""
+        return self.emitters[0].is_forked
+
+    def stats(self) -> Statistics:
+        """Return the sums of the accounts."""
+        return Statistics.total(emitter.stats() for emitter in self.emitters)
+
+    def health(self) -> Health:
+        """Return the worst health."""
+        return Health.worst(emitter.health() for emitter in self.emitters)
+
+    # -- records --------------------------------------------------------------------------------------
+
+    async def admit(self, record: Record) -> list[Emitter]:
+        """Reserve room in every emitter, waiting where that makes sense; then put. Return who took it.
+
+        A caller that is cancelled while it waits was never heard: what was granted is given back.
+        """
+        size = record.size_bytes
+        verdicts: list[Verdict | Waiter] = []
+        try:
+            for emitter in self.emitters:
+                verdicts.append(emitter.engine.admission.reserve_or_wait(size))  # noqa: PERF401 - read when cancelled
+            await self._wait([verdict for verdict in verdicts if isinstance(verdict, Waiter)])
+        except BaseException:
+            for emitter, verdict in zip(self.emitters, verdicts, strict=False):
+                if verdict is True:
+                    emitter.engine.admission.cancel(size)
+                elif isinstance(verdict, Waiter):
+                    emitter.engine.admission.abandon(verdict)
+            raise
+        pairs = zip(self.emitters, verdicts, strict=True)
+        return [emitter for emitter, verdict in pairs if _put(emitter, record, verdict)]
+
+    def offer(self, record: Record) -> list[Emitter]:
+        """Put a record wherever there is room now, from any thread. Return who took it."""
+        return [emitter for emitter in self.emitters if emitter.offer(record)]
+
+    def refuse(self, record: Record, reason: RefusalReason) -> None:
+        """Settle a record that nobody was asked to take."""
+        for emitter in self.emitters:
+            emitter.refuse(record, reason)
+
+    def check_taken(self, record: Record, taken: Sequence[Emitter]) -> None:
+        """Raise for a record that nobody took, where an emitter asks for that.
+
+        Raises:
+            EventRefusedError: nobody took it, and an emitter has `overflow="raise"`.
+        """
+        if not taken and any(emitter.settings.overflow is Overflow.RAISE for emitter in self.emitters):
+            raise EventRefusedError(record.event_id, self._refusals(taken))
+
+    async def deliver(self, record: Record, timeout: float) -> None:
+        """Admit a record, send it at once, and wait until every collector has it.
+
+        Raises:
+            DeliveryTimeout: no answer in time; the record stays queued.
+            EventRefusedError: no emitter took it.
+            DeliveryError: an emitter refused or dropped it.
+        """
+        by = self._clock.now() + timeout
+        receipts = {emitter: emitter.engine.watches.watch_one(record.event_id) for emitter in self.emitters}
+        try:
+            taken = await self.admit(record)
+            if not taken:
+                raise EventRefusedError(record.event_id, self._refusals(taken))
+            for emitter in taken:
+                emitter.engine.hurry()
+            with self._clock.move_on_at(by):
+                for emitter in taken:
+                    await receipts[emitter].settled.wait()
+            confirmed = {emitter: receipts[emitter] for emitter in taken}
+            _check_delivered(record.event_id, confirmed, self._refusals(taken), timeout)
+        finally:
+            for emitter in receipts:
+                emitter.engine.watches.forget_one(record.event_id)
+
+    async def flush(self, timeout: float) -> DeliveryReport:
+        """Send what is stored now at once, and wait until it is settled."""
+        by = self._clock.now() + timeout
+        engines = [emitter.engine for emitter in self.emitters]
+        watches = [engine.watch_stored() for engine in engines]
+        try:
+            for engine in engines:
+                engine.hurry()
+            with self._clock.move_on_at(by):
+                for watch in watches:
+                    await watch.done.wait()
+        finally:
+            for engine, watch in zip(engines, watches, strict=True):
+                engine.watches.forget(watch)
+        return DeliveryReport.total(watch.report() for watch in watches)
+
+    async def _wait(self, waiters: Sequence[Waiter]) -> None:
+        """Wait for verdicts in one shared budget: each one's time began when it joined its queue."""
+        began_at = self._clock.now()
+        for waiter in waiters:
+            with self._clock.move_on_at(began_at + waiter.max_wait):
+                await waiter.decided.wait()
+
+    def _refusals(self, taken: Sequence[Emitter]) -> dict[str, str]:
+        return {str(emitter.url): "refused" for emitter in self.emitters if emitter not in taken}
+
+
+def _put(emitter: Emitter, record: Record, verdict: Verdict | Waiter) -> bool:
+    admission = emitter.engine.admission
+    if isinstance(verdict, Waiter):
+        verdict = admission.give_up(verdict) if verdict.verdict is None else verdict.verdict
+        if verdict is True and admission.is_closed:  # closed between the grant and now
+            admission.cancel(record.size_bytes)
+            verdict = RefusalReason.CLOSED
+    if isinstance(verdict, RefusalReason):
+        emitter.refuse(record, verdict)
+        return False
+    emitter.engine.put(record)
+    return True
+
+
+def _check_delivered(
+    event_id: str, receipts: dict[Emitter, Receipt], refusals: dict[str, str], timeout: float
+) -> None:
+    failed = dict(refusals)
+    late = {}
+    for emitter, receipt in receipts.items():
+        if not receipt.settled.is_set():
+            late[str(emitter.url)] = "no answer yet"
+        elif receipt.drop is not None:
+            failed[str(emitter.url)] = receipt.drop
+    if failed:
+        raise DeliveryError(event_id, {**failed, **late})
+    if late:
+        raise DeliveryTimeout(event_id, late, timeout)
