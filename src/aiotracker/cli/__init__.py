@@ -1,0 +1,5 @@
+"""The `aiotracker` command."""
+
+from aiotracker.cli.command import main
+
+__all__ = ["main"]
