@@ -1,0 +1,171 @@
+"""The examples work as they stand: started as a user starts them, with a real collector behind them."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiotracker.micro import Micro
+
+ROOT = Path(__file__).parents[2]
+DEADLINE = 30.0  # for what takes a second on an idle machine
+VISITORS = 20
+STOPPED = {0, -signal.SIGTERM}  # uvicorn raises the signal again when it has done its duty
+ODD = re.compile("never awaited|Warning|Exception|Error|Traceback")
+
+FASTAPI_UVICORN = ["-m", "uvicorn", "examples.fastapi_app:app", "--port", "0"]
+FASTAPI_SCRIPT = ["examples/fastapi_app.py"]
+AIOHTTP_SCRIPT = ["examples/aiohttp_app.py"]
+
+
+@dataclass
+class Example:
+    """A running example.
+
+    Attributes:
+        process: its process.
+        url: where it serves.
+        log: the file with all that it says; a pipe would fill up, and stop it.
+    """
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def stop(self) -> int:
+        """Send SIGTERM and return the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(DEADLINE)
+
+
+@contextmanager
+def running(command: list[str], collector: str, log: Path) -> Iterator[Example]:
+    """Start an example with development checks on, and wait until it serves."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-X", "dev", *command],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "COLLECTOR_URL": collector,
+                "PUBLIC_URL": "https://shop.acme.com",
+                "PORT": "0",
+                "PYTHONUNBUFFERED": "1",
+            },
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield Example(process, served_url(process, log), log)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def served_url(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Return where an example serves, once it says so."""
+    give_up_at = time.monotonic() + DEADLINE
+    while process.poll() is None and time.monotonic() < give_up_at:
+        if found := re.search(r"unning on (http://[\d.:]+)", log.read_text()):
+            return found[1]
+        time.sleep(0.02)
+    pytest.fail(f"the example does not serve: {log.read_text()}")
+
+
+def asked(url: str, body: object = None, **headers: str) -> dict[str, Any]:
+    """Return the answer of a visitor's request, as JSON."""
+    request = urllib.request.Request(
+        url,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={
+            "Content-Type": "application/json",
+            "User-Agent": "Mozilla/5.0 (visitor)" + 2_000 * "!",
+            "Accept-Language": "en-GB,en;q=0.9",
+            "Referer": "https://search.example/?q=tea",
+            **headers,
+        },
+    )
+    with urllib.request.urlopen(request, timeout=DEADLINE) as response:
+        answer: dict[str, Any] = json.load(response)
+    return answer
+
+
+@pytest.mark.parametrize("command", [FASTAPI_UVICORN, AIOHTTP_SCRIPT], ids=["fastapi", "aiohttp"])
+def test_every_event_of_an_example_arrives_although_it_is_stopped_at_once(
+    command: list[str], tmp_path: Path
+) -> None:
+    """Requests at the same time, then SIGTERM: all events are there, all good, and nothing odd is said."""
+    with (
+        Micro() as micro,
+        running(command, micro.url, tmp_path / "log") as example,
+        ThreadPoolExecutor(8) as visitors,
+    ):
+        pages = [f"{example.url}/products/tea-1?visitor={n}" for n in range(VISITORS)]
+
+        shown = list(visitors.map(asked, pages))
+        placed = asked(f"{example.url}/orders", {"sku": "tea-2", "quantity": 2})
+        health = asked(f"{example.url}/health")
+        exit_code = example.stop()
+
+        summary = micro.all()
+        views = [found["event"] for found in micro.good(event_type="page_view")]
+        orders = [found["event"] for found in micro.good(event_type="unstruct")]
+
+    assert VISITORS * [{"sku": "tea-1", "price": "4.50"}] == shown
+    assert {"tracking": "ok"} == health
+    assert {"total": VISITORS + 1, "good": VISITORS + 1, "bad": 0} == summary
+    assert {f"https://shop.acme.com/products/tea-1?visitor={n}" for n in range(VISITORS)} == {
+        view["page_url"] for view in views
+    }
+    assert [{"order_id": placed["order_id"], "total": 12}] == [
+        order["unstruct_event"]["data"]["data"] for order in orders
+    ]
+    assert {("127.0.0.1", 1_000, "en-GB")} == {
+        (event["user_ipaddress"], len(event["useragent"]), event["br_lang"]) for event in views + orders
+    }
+    assert exit_code in STOPPED
+    assert [] == [line for line in example.log.read_text().splitlines() if ODD.search(line)]
+
+
+@pytest.mark.slow
+def test_examples_serve_and_stop_without_their_collector(tmp_path: Path) -> None:
+    """A collector that is away costs no request, and stopping takes no longer than closing may."""
+    nowhere = "http://127.0.0.1:1"
+
+    with (
+        running(FASTAPI_SCRIPT, nowhere, tmp_path / "fastapi") as fastapi,
+        running(AIOHTTP_SCRIPT, nowhere, tmp_path / "aiohttp") as aiohttp,
+        ThreadPoolExecutor(2) as terminals,
+    ):
+        shown = [asked(f"{example.url}/products/tea-1") for example in (fastapi, aiohttp)]
+        exit_codes = list(terminals.map(Example.stop, (fastapi, aiohttp)))
+
+    assert 2 * [{"sku": "tea-1", "price": "4.50"}] == shown
+    assert set() == set(exit_codes) - STOPPED
+    assert "Traceback" not in fastapi.log.read_text() + aiohttp.log.read_text()
+
+
+def test_forged_host_headers_fail_no_event(tmp_path: Path) -> None:
+    """What a client calls the server is its own affair: the page has the shop's public address."""
+    forged = ["[::1", "a|b", "shop.acme.com:99999999", "evil.example"]
+
+    with Micro() as micro, running(FASTAPI_SCRIPT, micro.url, tmp_path / "log") as example:
+        for host in forged:
+            asked(f"{example.url}/products/tea-1", host=host)
+        example.stop()
+
+        pages = [found["event"]["page_url"] for found in micro.good()]
+
+    assert len(forged) * ["https://shop.acme.com/products/tea-1"] == pages
