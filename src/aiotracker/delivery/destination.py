@@ -53,6 +53,8 @@ class Destination:
         self.circuit: Circuit = Circuit()
         self.limit: ByteLimit = ByteLimit(settings.byte_limit)
         self.may_bisect: bool = True
+        self.last_cause: str = ""
+        """Why the last request that failed did so, for a person."""
         self._large_breaks = 0
 
     def probe(self) -> None:
@@ -80,9 +82,11 @@ class Destination:
         now = self._clock.now()
         match outcome:
             case Retry():
+                self.last_cause = outcome.detail or f"status {outcome.cause}"
                 self._fail(began_at, outcome.retry_after, is_refusal=False)
                 self._tell(outcome)
             case Rejected(is_refusal=True):
+                self.last_cause = f"status {outcome.status}"
                 self._fail(began_at, outcome.retry_after, is_refusal=True)
             case Split(cause=SplitCause.TOO_LARGE):
                 self.limit = after_too_large(self.limit, body_bytes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import warnings
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +13,7 @@ from aiotracker.delivery.requests import RequestBuilder
 from aiotracker.delivery.session import Session
 from aiotracker.delivery.settings import MAX_GET_URL_BYTES, DeliverySettings
 from aiotracker.delivery.statistics import Ledger
-from aiotracker.errors import ConfigurationError, InsecureCollectorWarning, TrackerOpenError
+from aiotracker.errors import ConfigurationError, InsecureCollectorWarning, TrackerOpenError, warn_caller
 from aiotracker.policy.overflow import Overflow
 from aiotracker.protocol.envelope import body_bytes, get_query
 from aiotracker.protocol.url import CollectorURL
@@ -143,6 +142,7 @@ class Emitter:
                 ssl_context=ssl_context,
                 connect_timeout=connect_timeout,
                 is_secure=self.url.is_secure,
+                use_proxies=not self.url.is_loopback,
             )
         elif ssl_context is not None:
             raise ConfigurationError(
@@ -163,11 +163,8 @@ class Emitter:
         )
         self._session: Session | None = None
         if not self.url.is_secure and not self.url.is_loopback:
-            warnings.warn(
-                f"events will travel to {self.url} in clear text: use https, or a collector on this machine",
-                InsecureCollectorWarning,
-                stacklevel=2,
-            )
+            hint = "use https, or a collector on this machine"
+            warn_caller(InsecureCollectorWarning(f"events will travel to {self.url} in clear text: {hint}"))
 
     @property
     def settings(self) -> DeliverySettings:

@@ -125,7 +125,8 @@ class Engine:
             return Health(HealthStatus.FAILING, {self._log.name: "the engine keeps crashing"})
         if circuit.is_open:
             wait = max(0.0, circuit.retry_at - self._clock.now())
-            why = f"the circuit is open after {circuit.failures} failures, next probe in {wait:.1f} s"
+            cause = self._destination.last_cause
+            why = f"open after {circuit.failures} failures ({cause}), next probe in {wait:.1f} s"
             return Health(HealthStatus.DEGRADED, {self._log.name: why})
         return Health(HealthStatus.OK, {})
 

@@ -63,6 +63,7 @@ class HttpxTransport:
         ssl_context: ssl.SSLContext | None = None,
         connect_timeout: float = 3.0,
         is_secure: bool = True,
+        use_proxies: bool = True,
     ) -> None:
         """Prepare a transport; nothing is imported or connected before `open()`.
 
@@ -71,6 +72,7 @@ class HttpxTransport:
             ssl_context: verifies the collector instead of the shared default.
             connect_timeout: seconds for one connection attempt.
             is_secure: False for a collector that speaks plain http, which needs no TLS.
+            use_proxies: False for a collector on this machine, which no proxy of the environment can reach.
         Raises:
             ConfigurationError: the client follows redirects, or comes with settings that it ignores.
         """
@@ -90,6 +92,7 @@ class HttpxTransport:
         self._ssl_context = ssl_context
         self._connect_timeout = connect_timeout
         self._is_secure = is_secure
+        self._use_proxies = use_proxies
         self._client: httpx.AsyncClient | None = client
         self.context: ssl.SSLContext | None = ssl_context
         """Verifies the collector; None before opening."""
@@ -146,16 +149,17 @@ class HttpxTransport:
 
     def _needs_trust(self) -> bool:
         """Tell whether any connection may be encrypted: the collector's, or a proxy's."""
-        return self._is_secure or any(
-            os.environ.get(name) or os.environ.get(name.upper())
-            for name in ("http_proxy", "https_proxy", "all_proxy")
-        )
+        if self._is_secure or not self._use_proxies:
+            return self._is_secure
+        names = ("http_proxy", "https_proxy", "all_proxy")
+        return any(os.environ.get(name) or os.environ.get(name.upper()) for name in names)
 
     def _build_client(self, context: ssl.SSLContext) -> httpx.AsyncClient:
         import httpx
 
         return httpx.AsyncClient(
             verify=context,
+            trust_env=self._use_proxies,  # certificates of the environment are in the context already
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
             # The engine has a true deadline around each attempt; httpx's own are per operation.
@@ -233,7 +237,10 @@ async def _drain(response: httpx.Response) -> None:
 def _is_caused_by_tls(error: BaseException) -> bool:
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ssl.SSLError):
+        # A handshake that only takes long wants to read or write more.
+        if isinstance(cause, ssl.SSLError) and not isinstance(
+            cause, ssl.SSLWantReadError | ssl.SSLWantWriteError
+        ):
             return True
         cause = cause.__cause__ or cause.__context__
     return False

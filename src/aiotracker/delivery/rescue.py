@@ -168,6 +168,8 @@ def _literal(url: CollectorURL) -> Address | None:
 
 
 def _is_proxied(url: CollectorURL) -> bool:
+    if url.is_loopback:
+        return False
     proxies = urllib.request.getproxies()
     has_proxy = any(proxies.get(scheme) for scheme in (url.scheme, "all"))
     return has_proxy and not urllib.request.proxy_bypass(f"{url.host}:{url.port}")
