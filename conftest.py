@@ -29,6 +29,7 @@ def evaluate(example: Example) -> None:
         flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
         dont_inherit=True,
     )
+    example.namespace.setdefault("__name__", "__main__")  # a page is a program
     block = eval(code, example.namespace)  # noqa: S307 - running what the page says is the point
     if inspect.iscoroutine(block):
         asyncio.run(block)

@@ -41,6 +41,7 @@ from aiotracker.errors import (
     WrongLoopError,
 )
 from aiotracker.events import (
+    Entities,
     Event,
     PagePing,
     PageView,
@@ -51,6 +52,7 @@ from aiotracker.events import (
 )
 from aiotracker.policy.overflow import Overflow
 from aiotracker.policy.reasons import DropReason, RefusalReason
+from aiotracker.protocol.exchange import Failure, FailureKind, Reply, Request, Response
 from aiotracker.protocol.schema_key import SchemaKey
 from aiotracker.scope import current_scope, scope
 from aiotracker.stores import EventStore, Lease, MemoryStore
@@ -68,11 +70,14 @@ __all__ = [
     "DeliveryTimeout",
     "DropReason",
     "Emitter",
+    "Entities",
     "Entity",
     "Event",
     "EventRefusedError",
     "EventStore",
     "EventTooLargeError",
+    "Failure",
+    "FailureKind",
     "ForkedTrackerError",
     "Health",
     "HealthStatus",
@@ -92,6 +97,9 @@ __all__ = [
     "PipelineWarning",
     "Problem",
     "RefusalReason",
+    "Reply",
+    "Request",
+    "Response",
     "SchemaKey",
     "ScreenView",
     "SelfDescribing",

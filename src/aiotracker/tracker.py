@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from aiotracker.clock import Clock
+    from aiotracker.delivery.fanout import Admitted
     from aiotracker.delivery.report import Health
     from aiotracker.delivery.statistics import Statistics
     from aiotracker.events.base import Entities
@@ -341,9 +342,8 @@ class Tracker:
             raise EventTooLargeError(size, limit, largest_fields(record.data))
         return record
 
-    def _concluded(self, record: Record, taken: Sequence[Emitter]) -> str | None:
-        self._fanout.check_taken(record, taken)
-        return record.event_id if taken else None
+    def _concluded(self, record: Record, admitted: Admitted) -> str | None:
+        return record.event_id if self._fanout.is_taken(record, admitted) else None
 
 
 def _checked(setting: str, field: Field, value: object) -> object:

@@ -137,7 +137,7 @@ def test_events_are_built_from_typed_keywords() -> None:
     assert_type(view.page_title, str | None)
     assert_type(ping.max_y, int | None)
     assert_type(struct.value, int | float | Decimal | None)
-    assert_type(screen.id_, str | None)
+    assert_type(screen.name, str | None)
     assert_type(described.event_json, SelfDescribingJson)
     assert_type(PageView.clipped(page_url="https://acme.com/"), PageView)
     assert_type(described.self_describing(), SelfDescribingJson)
@@ -202,6 +202,8 @@ def test_type_checkers_and_the_program_refuse_the_same() -> None:
         PageView(page_titel="Home")  # type: ignore[call-arg]  # misspelt, and without page_url
     with pytest.raises(InvalidEventError):
         PageView(page_url="https://acme.com/", page_title=1)  # type: ignore[arg-type]  # no text
+    with pytest.raises(InvalidEventError):
+        ScreenView(nam="Cart")  # type: ignore[call-arg]  # misspelt
     with pytest.raises(InvalidEventError):
         LinkClick(target_url=None)  # type: ignore[arg-type]  # required
     with pytest.raises(InvalidEventError):
@@ -362,8 +364,8 @@ class Emitter
         collector: str,
         *,
         method: Method = 'post',
-        batch_size: int = 500,
-        byte_limit: int = 180000,
+        batch_size: int | None = None,
+        byte_limit: int | None = None,
         flush_interval: float = 0.5,
         buffer_capacity: int = 10000,
         buffer_bytes: int = 16777216,
@@ -391,6 +393,7 @@ class Emitter
     health() -> Health
     settings: DeliverySettings
     stats() -> Statistics
+Entities
 class Entity(SchemaModel)
     Entity()
     classmethod clipped(**data: Any) -> Self
@@ -422,6 +425,21 @@ class EventStore(Protocol)
     async release(lease: Lease)
     reserve(size_bytes: int) -> bool
 class EventTooLargeError(InvalidValueError)
+class Failure
+    Failure(
+        kind: FailureKind,
+        detail: str = '',
+        *,
+        is_reused: bool = False,
+        has_response_started: bool = False,
+    )
+class FailureKind(StrEnum)
+    CONNECT = 'connect'
+    TLS = 'tls'
+    TIMEOUT = 'timeout'
+    BROKEN = 'broken'
+    PROTOCOL = 'protocol'
+    ERROR = 'error'
 class ForkedTrackerError(TrackerStateError)
 class Health
     Health(status: HealthStatus, details: Mapping[str, str])
@@ -437,6 +455,7 @@ class HttpxTransport
         ssl_context: SSLContext | None = None,
         connect_timeout: float = 3.0,
         is_secure: bool = True,
+        use_proxies: bool = True,
     )
     async aclose()
     is_own: bool
@@ -510,32 +529,38 @@ class RefusalReason(StrEnum)
     BEFORE_TRACK = 'before_track'
     SAMPLED = 'sampled'
     DISABLED = 'disabled'
+Reply
+class Request
+    Request(method: str, url: str, headers: tuple[tuple[str, str], ...] = (), body: bytes = b'')
+class Response
+    Response(status: int, headers: Mapping[str, str] = <factory>)
 class SchemaKey
     SchemaKey(vendor: str, name: str, format: str, model: int, revision: int, addition: int)
     classmethod parse(uri: str) -> SchemaKey
     uri: str
     version: str
-class ScreenView(Event)
+class ScreenView(SelfDescribingEvent)
     ScreenView(
         *,
-        id_: Text = None,
+        id_: Text | UUID, BeforeValidator(_view_id) = None,
         name: Text = None,
         type: Text = None,
         previous_name: Text = None,
-        previous_id: Text = None,
+        previous_id: Text | UUID, BeforeValidator(_as_text) = None,
         previous_type: Text = None,
         transition_type: Text = None,
     )
-    self_describing() -> SelfDescribingJson
+    model_post_init(context: object)
 class SelfDescribing(Event)
     SelfDescribing(event_json: InstanceOf[SelfDescribingJson])
     self_describing() -> SelfDescribingJson
 class SelfDescribingEvent(Event, SchemaModel)
     SelfDescribingEvent()
+    classmethod clipped(**data: Any) -> Self
     self_describing() -> SelfDescribingJson
     self_description() -> Mapping[str, object]
 class SelfDescribingJson
-    SelfDescribingJson(schema: str, data: object)
+    SelfDescribingJson(schema: str | SchemaKey, data: object)
 class Statistics
     Statistics(
         offered: int,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aiotracker.clock import Clock
+    from aiotracker.delivery.admission import Verdict
     from aiotracker.delivery.engine import Engine
     from aiotracker.delivery.notices import Callback
     from aiotracker.delivery.settings import Method
@@ -52,8 +53,8 @@ class Emitter:
         collector: str,
         *,
         method: Method = _DEFAULTS.method,
-        batch_size: int = _DEFAULTS.batch_size,
-        byte_limit: int = _DEFAULTS.byte_limit,
+        batch_size: int | None = None,
+        byte_limit: int | None = None,
         flush_interval: float = _DEFAULTS.flush_interval,
         buffer_capacity: int = DEFAULT_MAX_EVENTS,
         buffer_bytes: int = DEFAULT_MAX_BYTES,
@@ -82,8 +83,9 @@ class Emitter:
         Args:
             collector: address of the collector; https unless it says http or is this machine.
             method: `post` sends batches; `get` one event per request, of at most 20,000 bytes.
-            batch_size: events of a full batch, 1 or more.
-            byte_limit: bytes of a request body, 1,000 to 900,000.
+            batch_size: events of a full batch, 1 or more; 500 by default, or what the buffer holds.
+            byte_limit: bytes of a request body, 1,000 to 900,000; 180,000 by default, or what the buffer
+                holds.
             flush_interval: seconds that an event may wait for its batch to fill.
             buffer_capacity: events that may wait or be on their way.
             buffer_bytes: likewise in bytes.
@@ -115,8 +117,8 @@ class Emitter:
         self.url: CollectorURL = CollectorURL.parse(collector, post_path=post_path)
         self._settings = DeliverySettings(
             method=method,
-            batch_size=batch_size,
-            byte_limit=byte_limit,
+            batch_size=_fitting(batch_size, _DEFAULTS.batch_size, buffer_capacity),
+            byte_limit=_fitting(byte_limit, _DEFAULTS.byte_limit, buffer_bytes),
             flush_interval=flush_interval,
             first_flush_interval=min(flush_interval, _DEFAULTS.first_flush_interval),
             concurrency=concurrency,
@@ -257,7 +259,7 @@ class Emitter:
         """Settle a record that was offered and not taken."""
         self._opened().settlement.refused(record, reason)
 
-    def offer(self, record: Record) -> bool:
+    def offer(self, record: Record) -> Verdict:
         """Take a record or refuse it, at once, from any thread."""
         engine = self.engine
         with engine.admission.lock:
@@ -266,7 +268,14 @@ class Emitter:
                 engine.put(record)
                 return True
         self.refuse(record, verdict)
-        return False
+        return verdict
+
+
+def _fitting(given: int | None, default: int, room: object) -> int:
+    """Return what was given, or a default that fits in the buffer."""
+    if given is not None:
+        return given
+    return min(default, room) if type(room) is int and room > 0 else default
 
 
 def _check_buffer(settings: DeliverySettings, capacity: int, size_bytes: int) -> None:

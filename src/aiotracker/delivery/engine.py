@@ -112,8 +112,9 @@ class Engine:
         return self.watches.watch_all(backlog.latest_sequence, backlog.events + backlog.leased)
 
     def close(self, by: float) -> None:
-        """Take nothing more, and deliver the rest until a moment in clock seconds."""
+        """Take nothing more; deliver the rest until a moment in clock seconds, a backoff cut short once."""
         self.admission.close()
+        self._destination.hurry()
         self._close_by = by if self._close_by is None else min(self._close_by, by)
         self._wakeup.set()
 

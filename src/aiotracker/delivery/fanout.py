@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aiotracker.delivery.admission import Waiter
+from aiotracker.delivery.admission import Verdict, Waiter
+from aiotracker.delivery.emitter import Emitter
 from aiotracker.delivery.report import DeliveryReport, Health
 from aiotracker.delivery.statistics import Statistics
 from aiotracker.errors import DeliveryError, DeliveryTimeout, EventRefusedError
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiotracker.clock import Clock
-    from aiotracker.delivery.admission import Verdict
-    from aiotracker.delivery.emitter import Emitter
     from aiotracker.delivery.watch import Receipt
     from aiotracker.protocol.record import Record
     from aiotracker.runtime import Loop
 
-__all__ = ["Fanout"]
+__all__ = ["Admitted", "Fanout"]
+
+Admitted = dict[Emitter, Verdict]
+"""What each emitter said to a record: True, or why it refused."""
 
 CLOSE_GRACE: Final = 0.3  # seconds beyond the budget of closing in which an engine may still report
 
@@ -39,6 +41,7 @@ class Fanout:
         self._clock = clock
         for emitter in self.emitters:
             emitter.claim(namespace)
+        self._names = _unique_names(self.emitters)
 
     # -- life -----------------------------------------------------------------------------------------
 
@@ -94,8 +97,8 @@ class Fanout:
 
     # -- records --------------------------------------------------------------------------------------
 
-    async def admit(self, record: Record) -> list[Emitter]:
-        """Reserve room in every emitter, waiting where that makes sense; then put. Return who took it.
+    async def admit(self, record: Record) -> Admitted:
+        """Reserve room in every emitter, waiting where that makes sense; then put.
 
         A caller that is cancelled while it waits was never heard: what was granted is given back.
         """
@@ -113,25 +116,28 @@ class Fanout:
                     emitter.engine.admission.abandon(verdict)
             raise
         pairs = zip(self.emitters, verdicts, strict=True)
-        return [emitter for emitter, verdict in pairs if _put(emitter, record, verdict)]
+        return {emitter: _put(emitter, record, verdict) for emitter, verdict in pairs}
 
-    def offer(self, record: Record) -> list[Emitter]:
-        """Put a record wherever there is room now, from any thread. Return who took it."""
-        return [emitter for emitter in self.emitters if emitter.offer(record)]
+    def offer(self, record: Record) -> Admitted:
+        """Put a record wherever there is room now, from any thread."""
+        return {emitter: emitter.offer(record) for emitter in self.emitters}
 
     def refuse(self, record: Record, reason: RefusalReason) -> None:
         """Settle a record that nobody was asked to take."""
         for emitter in self.emitters:
             emitter.refuse(record, reason)
 
-    def check_taken(self, record: Record, taken: Sequence[Emitter]) -> None:
-        """Raise for a record that nobody took, where an emitter asks for that.
+    def is_taken(self, record: Record, admitted: Admitted) -> bool:
+        """Tell whether anybody took a record.
 
         Raises:
-            EventRefusedError: nobody took it, and an emitter has `overflow="raise"`.
+            EventRefusedError: nobody did, and an emitter has `overflow="raise"`.
         """
-        if not taken and any(emitter.settings.overflow is Overflow.RAISE for emitter in self.emitters):
-            raise EventRefusedError(record.event_id, self._refusals(taken))
+        if any(verdict is True for verdict in admitted.values()):
+            return True
+        if any(emitter.settings.overflow is Overflow.RAISE for emitter in self.emitters):
+            raise EventRefusedError(record.event_id, self._refusals(admitted))
+        return False
 
     async def deliver(self, record: Record, timeout: float) -> None:
         """Admit a record, send it at once, and wait until every collector has it.
@@ -144,16 +150,18 @@ class Fanout:
         by = self._clock.now() + timeout
         receipts = {emitter: emitter.engine.watches.watch_one(record.event_id) for emitter in self.emitters}
         try:
-            taken = await self.admit(record)
+            admitted = await self.admit(record)
+            taken = [emitter for emitter, verdict in admitted.items() if verdict is True]
+            refusals = self._refusals(admitted)
             if not taken:
-                raise EventRefusedError(record.event_id, self._refusals(taken))
+                raise EventRefusedError(record.event_id, refusals)
             for emitter in taken:
                 emitter.engine.hurry()
             with self._clock.move_on_at(by):
                 for emitter in taken:
                     await receipts[emitter].settled.wait()
-            confirmed = {emitter: receipts[emitter] for emitter in taken}
-            _check_delivered(record.event_id, confirmed, self._refusals(taken), timeout)
+            confirmed = {self._names[emitter]: receipts[emitter] for emitter in taken}
+            _check_delivered(record.event_id, confirmed, refusals, timeout)
         finally:
             for emitter in receipts:
                 emitter.engine.watches.forget_one(record.event_id)
@@ -181,11 +189,24 @@ class Fanout:
             with self._clock.move_on_at(began_at + waiter.max_wait):
                 await waiter.decided.wait()
 
-    def _refusals(self, taken: Sequence[Emitter]) -> dict[str, str]:
-        return {str(emitter.url): "refused" for emitter in self.emitters if emitter not in taken}
+    def _refusals(self, admitted: Admitted) -> dict[str, str]:
+        return {
+            self._names[emitter]: f"refused, {verdict}"
+            for emitter, verdict in admitted.items()
+            if verdict is not True
+        }
 
 
-def _put(emitter: Emitter, record: Record, verdict: Verdict | Waiter) -> bool:
+def _unique_names(emitters: Sequence[Emitter]) -> dict[Emitter, str]:
+    """Return what to call each emitter: its collector's address, numbered where several have the same."""
+    names: dict[Emitter, str] = {}
+    for emitter in emitters:
+        same = sum(other.url == emitter.url for other in names)
+        names[emitter] = f"{emitter.url} ({same + 1})" if same else str(emitter.url)
+    return names
+
+
+def _put(emitter: Emitter, record: Record, verdict: Verdict | Waiter) -> Verdict:
     admission = emitter.engine.admission
     if isinstance(verdict, Waiter):
         verdict = admission.give_up(verdict) if verdict.verdict is None else verdict.verdict
@@ -194,21 +215,21 @@ def _put(emitter: Emitter, record: Record, verdict: Verdict | Waiter) -> bool:
             verdict = RefusalReason.CLOSED
     if isinstance(verdict, RefusalReason):
         emitter.refuse(record, verdict)
-        return False
-    emitter.engine.put(record)
-    return True
+    else:
+        emitter.engine.put(record)
+    return verdict
 
 
 def _check_delivered(
-    event_id: str, receipts: dict[Emitter, Receipt], refusals: dict[str, str], timeout: float
+    event_id: str, receipts: dict[str, Receipt], refusals: dict[str, str], timeout: float
 ) -> None:
     failed = dict(refusals)
     late = {}
-    for emitter, receipt in receipts.items():
+    for name, receipt in receipts.items():
         if not receipt.settled.is_set():
-            late[str(emitter.url)] = "no answer yet"
+            late[name] = "no answer yet"
         elif receipt.drop is not None:
-            failed[str(emitter.url)] = receipt.drop
+            failed[name] = receipt.drop
     if failed:
         raise DeliveryError(event_id, {**failed, **late})
     if late:

@@ -12,13 +12,14 @@ import ssl
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 import anyio.to_thread
 
 from aiotracker.errors import ConfigurationError
 from aiotracker.protocol.exchange import Failure, FailureKind, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from types import ModuleType
 
     import httpx
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["HttpxTransport"]
 
 MAX_RESPONSE_BYTES: Final = 64 * 1024  # the collector answers `ok`; an endless body must not fill memory
+MAX_DRAIN_SECONDS: Final = 1.0  # the status has arrived; the body only decides about the connection
 KEEPALIVE_SECONDS: Final = 30.0  # below the idle timeout of common load balancers, 60 s
 MAX_CONNECTIONS: Final = 16  # the engine's senders decide; this only bounds a user's own transport
 
@@ -130,14 +132,17 @@ class HttpxTransport:
             extensions={"trace": seen},
         )
         outgoing.headers.pop("cookie", None)
+        outgoing.stream = _body_class()(request.body)
         try:
             response = await client.send(outgoing, stream=True, follow_redirects=False)
-            try:
-                await _drain(response)
-            finally:
-                await response.aclose()
         except self._httpx.HTTPError as error:
             return self._failure(error, seen)
+        try:
+            await _drain(response)
+        except self._httpx.HTTPError:
+            pass  # the status is the answer: a body that breaks must not have the events sent again
+        finally:
+            await response.aclose()
         self.peer = seen.peer or self.peer
         return Response(response.status_code, {k.lower(): v for k, v in response.headers.items()})
 
@@ -225,13 +230,48 @@ def _context_for(needs_trust: bool) -> ssl.SSLContext:  # noqa: FBT001 - the one
     return _verifying_context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
+@functools.cache
+def _body_class() -> Callable[[bytes], httpx.AsyncByteStream]:
+    """Return a body that is no async generator, as httpx's own is.
+
+    When a request breaks, its generator would be left to the garbage collector, of which trio warns.
+    """
+    import httpx
+
+    class Body(httpx.AsyncByteStream):
+        def __init__(self, octets: bytes) -> None:
+            self._octets = octets
+
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return _Once(self._octets)
+
+    return Body
+
+
+class _Once:
+    """An iterator over one value."""
+
+    def __init__(self, octets: bytes) -> None:
+        self._rest = [octets] if octets else []
+
+    def __aiter__(self) -> _Once:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._rest:
+            raise StopAsyncIteration
+        return self._rest.pop()
+
+
 async def _drain(response: httpx.Response) -> None:
     """Read the body, so that the connection can be used again, unless it is too long to be worth it."""
     size = 0
-    async for chunk in response.aiter_raw():
-        size += len(chunk)
-        if size > MAX_RESPONSE_BYTES:
-            return
+    with anyio.move_on_after(MAX_DRAIN_SECONDS) as scope:
+        async for chunk in response.aiter_raw():
+            size += len(chunk)
+            if size > MAX_RESPONSE_BYTES:
+                # Not `return`: the generators below would be left to the garbage collector.
+                scope.cancel()
 
 
 def _is_caused_by_tls(error: BaseException) -> bool:

@@ -13,6 +13,8 @@ __all__ = ["LOGGER", "DeliveryLog"]
 
 LOGGER: Final = logging.getLogger("aiotracker")
 
+LOGGER.addHandler(logging.NullHandler())  # a program that does not configure logging sees nothing
+
 INTERVAL: Final = 60.0  # seconds between two lines of one place and reason
 
 

@@ -57,7 +57,6 @@ class DeliverySettings:
         max_age: seconds after which an event is given up; None: never, a full buffer decides.
         custom_retry_codes: per status code, True to retry it, False to give up.
         exit_flush: whether what is left is sent in the last second of a program that did not close.
-        get_base64: whether a GET encodes self-describing data as base64.
     """
 
     method: Method = "post"
@@ -73,7 +72,6 @@ class DeliverySettings:
     max_age: float | None = None
     custom_retry_codes: Mapping[int, bool] = field(default_factory=lambda: NO_CODES)
     exit_flush: bool = True
-    get_base64: bool = True
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work.

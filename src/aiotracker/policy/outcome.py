@@ -35,6 +35,7 @@ SUCCESS: Final = range(200, 300)
 TOO_LARGE: Final = 413
 CONTENT_CODES: Final = frozenset({400, 422})  # refuse what was sent: one event may spoil its batch
 REFUSAL_CODES: Final = frozenset({401, 403, 410})  # refuse the sender: the next batch fares no better
+MAX_LOCATION: Final = 200  # characters of a redirect's address in a log line
 REDIRECTS: Final = range(300, 400)
 
 
@@ -131,7 +132,8 @@ def classify(reply: Reply, *, events: int, retry_codes: Mapping[int, bool], now_
         if status in REFUSAL_CODES:
             return Rejected(DropReason.REJECTED, told, is_refusal=True, retry_after=wait)
     if status in REDIRECTS:
-        location = reply.headers.get("location", "nowhere")
+        # Without its query, which is the event itself when the request was a GET.
+        location = reply.headers.get("location", "nowhere").partition("?")[0][:MAX_LOCATION]
         return Retry(told, f"a redirect to {location} is not followed", wait, is_misconfigured=True)
     return Retry(told, retry_after=wait)
 
