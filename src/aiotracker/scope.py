@@ -7,7 +7,8 @@ two requests never share them.
 from __future__ import annotations
 
 import warnings
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from aiotracker.errors import AiotrackerWarning
@@ -21,12 +22,23 @@ if TYPE_CHECKING:
 
 __all__ = ["current_scope", "scope"]
 
-_CURRENT: Final[ContextVar[Layer | None]] = ContextVar("aiotracker_scope", default=None)
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """An entered scope: its layer, who entered it, and what was there before."""
+
+    layer: Layer
+    owner: scope
+    below: _Frame | None
+
+
+_CURRENT: Final[ContextVar[_Frame | None]] = ContextVar("aiotracker_scope", default=None)
 
 
 def current_scope() -> Layer | None:
     """Return the layer of the current context, None outside of every scope."""
-    return _CURRENT.get()
+    frame = _CURRENT.get()
+    return None if frame is None else frame.layer
 
 
 class scope:  # noqa: N801 - used as a function is: `with scope(...)`
@@ -58,13 +70,15 @@ class scope:  # noqa: N801 - used as a function is: `with scope(...)`
         self._subject = subject
         self._entities = tuple(context)
         self._anonymous = anonymous
-        self._token: Token[Layer | None] | None = None
+        self._entered = 0
 
     def __enter__(self) -> Self:
         """Put the layer over those of the context."""
-        below = _CURRENT.get() or EMPTY_LAYER
+        self._entered += 1
+        below = _CURRENT.get()
         pairs = {} if self._subject is None else self._subject.pairs()
-        self._token = _CURRENT.set(below.over(pairs, self._entities, self._anonymous))
+        base = EMPTY_LAYER if below is None else below.layer
+        _CURRENT.set(_Frame(base.over(pairs, self._entities, self._anonymous), self, below))
         return self
 
     def __exit__(
@@ -74,15 +88,19 @@ class scope:  # noqa: N801 - used as a function is: `with scope(...)`
         traceback: TracebackType | None,
     ) -> None:
         """Take the layer away again."""
-        token, self._token = self._token, None
-        if token is None:
+        if not self._entered:
+            return  # left once too often
+        self._entered -= 1
+        # Not by token: one scope object may be entered by several tasks, or again inside itself.
+        frame = _CURRENT.get()
+        while frame is not None and frame.owner is not self:
+            frame = frame.below  # an inner scope that was never left goes, too
+        if frame is not None:
+            _CURRENT.set(frame.below)
             return
-        try:
-            _CURRENT.reset(token)
-        except ValueError:
-            warnings.warn(
-                "a scope was left in another context than it was entered in and had no effect there: "
-                "use it inside one function, or in an async dependency",
-                AiotrackerWarning,
-                stacklevel=2,
-            )
+        warnings.warn(
+            "a scope was left in another context than it was entered in and had no effect there: "
+            "use it inside one function, or in an async dependency",
+            AiotrackerWarning,
+            stacklevel=2,
+        )

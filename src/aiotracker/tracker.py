@@ -20,7 +20,6 @@ from aiotracker.clock import SystemClock
 from aiotracker.delivery.emitter import Emitter
 from aiotracker.delivery.fanout import Fanout
 from aiotracker.delivery.log import LOGGER
-from aiotracker.delivery.report import DeliveryReport
 from aiotracker.errors import (
     ConfigurationError,
     EventTooLargeError,
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
 
     from aiotracker.clock import Clock
     from aiotracker.delivery.fanout import Admitted
-    from aiotracker.delivery.report import Health
+    from aiotracker.delivery.report import DeliveryReport, Health
     from aiotracker.delivery.statistics import Statistics
     from aiotracker.events.base import Entities
     from aiotracker.protocol.fields import Field
@@ -123,7 +122,6 @@ class Tracker:
         self._loop: Loop | None = None
         self._is_open = False
         self._calls = 0
-        self._last_report = DeliveryReport()
         # Walked now, read from the source files only if it is ever shown.
         self._created = traceback.StackSummary.extract(
             traceback.walk_stack(None), limit=8, lookup_lines=False
@@ -158,20 +156,20 @@ class Tracker:
         """
         loop = self._loop
         if loop is None or not self._is_open:
-            return self._last_report
+            return self._fanout.last_report
         if self._fanout.is_forked:  # the events are the parent's
             self._is_open = False
         elif loop.is_closed():
             self._is_open = False
-            self._last_report = await self._fanout.settle_abandoned()
+            await self._fanout.settle_abandoned()
         elif not loop.is_current():
             raise WrongLoopError(self.namespace)
         else:
             try:
-                self._last_report = await self._fanout.aclose(loop, self._clock.now() + timeout)
+                await self._fanout.aclose(loop, self._clock.now() + timeout)
             finally:
                 self._is_open = False
-        return self._last_report
+        return self._fanout.last_report
 
     async def __aenter__(self) -> Self:
         """Open the tracker."""
@@ -194,7 +192,7 @@ class Tracker:
     @property
     def last_report(self) -> DeliveryReport:
         """What the last `aclose()`, or leaving `async with`, left behind."""
-        return self._last_report
+        return self._fanout.last_report
 
     def __del__(self) -> None:
         """Warn of a tracker that was forgotten open, and have its engines finish. Nothing is sent here."""
@@ -286,7 +284,7 @@ class Tracker:
         """
         self._check_loop()
         if not self._is_open:
-            return self._last_report
+            return self._fanout.last_report
         return await self._fanout.flush(timeout)
 
     # -- what it knows --------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Native cancellation on asyncio: `task.cancel()` and `asyncio.timeout`, which pass through anyio's shields."""
+"""Native cancellation on asyncio: `task.cancel()` and `asyncio.timeout` pass through anyio's shields."""
 
 import asyncio
 import contextlib
@@ -50,9 +50,7 @@ async def test_cancelling_the_task_in_the_block_drains(track_with: TrackWith) ->
 
 
 @pytest.mark.parametrize("times", [1, 2, 5])
-async def test_cancelling_the_task_during_the_drain_waits_for_it(
-    track_with: TrackWith, times: int
-) -> None:
+async def test_cancelling_the_task_during_the_drain_waits_for_it(track_with: TrackWith, times: int) -> None:
     """Once or often: the drain goes on to its end, then the cancellation is raised."""
     bench = track_with.build(default=Delay(1))
     task = asyncio.create_task(block(bench))

@@ -419,6 +419,7 @@ class EventStore(Protocol)
     evict(size_bytes: int) -> Lease | None
     is_durable: bool
     async lease(max_events: int, max_bytes: int) -> Lease | None
+    max_record_bytes: int
     put(record: Record, now: float) -> Awaitable[None] | None
     async reclaim() -> int
     async reject(lease: Lease, reason: DropReason)
@@ -480,6 +481,7 @@ class MemoryStore
     evict(size_bytes: int) -> Lease | None
     is_durable: bool
     async lease(max_events: int, max_bytes: int) -> Lease | None
+    max_record_bytes: int
     put(record: Record, now: float)
     async reclaim() -> int
     async reject(lease: Lease, reason: DropReason)

@@ -111,6 +111,7 @@ async def test_a_detached_task_outlives_its_creators_scope() -> None:
     with anyio.CancelScope() as scope:
         task = current_loop().spawn(run, "test")
         scope.cancel()
+        await anyio.lowlevel.checkpoint()
     await settle()
     go_on.set()
     await settle()
@@ -155,7 +156,9 @@ async def test_outlast_returns_when_the_tasks_have_ended() -> None:
     _, other = await spawned(3, clock)
 
     async with anyio.create_task_group() as tasks:
-        call = await begin(tasks, lambda: loop.outlast([task, other], clock.move_on_at(math.inf, shield=True)))
+        call = await begin(
+            tasks, lambda: loop.outlast([task, other], clock.move_on_at(math.inf, shield=True))
+        )
         states = []
         for _ in range(3):
             await clock.advance(1)
@@ -196,17 +199,13 @@ async def test_outlast_goes_on_through_a_cancelled_scope() -> None:
 
 
 @pytest.mark.parametrize("cancels", [1, 2, 3])
-async def test_outlast_goes_on_through_native_cancellation(
-    anyio_backend: Backend, cancels: int
-) -> None:
+async def test_outlast_goes_on_through_native_cancellation(anyio_backend: Backend, cancels: int) -> None:
     """On asyncio `task.cancel()`, once or often, is raised when the wait is over."""
     if anyio_backend[0] == "trio":
         pytest.skip("trio has no cancellation but that of scopes")
     clock = FakeClock()
     loop, task = await spawned(2, clock)
-    waiting = asyncio.ensure_future(
-        loop.outlast([task], clock.move_on_at(clock.now() + 5, shield=True))
-    )
+    waiting = asyncio.ensure_future(loop.outlast([task], clock.move_on_at(clock.now() + 5, shield=True)))
     await settle()
 
     for _ in range(cancels):
@@ -224,9 +223,7 @@ async def test_outlast_raises_a_cancellation_after_its_deadline_too(anyio_backen
         pytest.skip("trio has no cancellation but that of scopes")
     clock = FakeClock()
     loop, task = await spawned(math.inf, clock)
-    waiting = asyncio.ensure_future(
-        loop.outlast([task], clock.move_on_at(clock.now() + 5, shield=True))
-    )
+    waiting = asyncio.ensure_future(loop.outlast([task], clock.move_on_at(clock.now() + 5, shield=True)))
     await settle()
 
     waiting.cancel()

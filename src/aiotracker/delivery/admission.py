@@ -113,6 +113,7 @@ class Admission:
             self._waiters.remove(waiter)
         if waiter.freed_before == self._freed:
             self._is_stalled = True
+        self._grant()  # it may have been the first, and too large for what there was
         return RefusalReason.QUEUE_FULL
 
     def abandon(self, waiter: Waiter) -> None:

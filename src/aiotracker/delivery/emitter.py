@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -13,10 +14,12 @@ from aiotracker.delivery.requests import RequestBuilder
 from aiotracker.delivery.session import Session
 from aiotracker.delivery.settings import MAX_GET_URL_BYTES, DeliverySettings
 from aiotracker.delivery.statistics import Ledger
+from aiotracker.delivery.transport import Transport
 from aiotracker.errors import ConfigurationError, InsecureCollectorWarning, TrackerOpenError, warn_caller
 from aiotracker.policy.overflow import Overflow
 from aiotracker.protocol.envelope import body_bytes, get_query
 from aiotracker.protocol.url import CollectorURL
+from aiotracker.stores.base import EventStore
 from aiotracker.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_EVENTS, MemoryStore
 
 if TYPE_CHECKING:
@@ -29,11 +32,9 @@ if TYPE_CHECKING:
     from aiotracker.delivery.notices import Callback
     from aiotracker.delivery.settings import Method
     from aiotracker.delivery.statistics import Statistics
-    from aiotracker.delivery.transport import Transport
     from aiotracker.policy.reasons import RefusalReason
     from aiotracker.protocol.record import Record
     from aiotracker.runtime import DetachedTask, Loop
-    from aiotracker.stores.base import EventStore
 
 __all__ = ["Emitter"]
 
@@ -61,7 +62,7 @@ class Emitter:
         overflow: Overflow | str = _DEFAULTS.overflow,
         max_wait: float = _DEFAULTS.max_wait,
         concurrency: int = _DEFAULTS.concurrency,
-        connect_timeout: float = 3.0,
+        connect_timeout: float = _DEFAULTS.connect_timeout,
         request_timeout: float = _DEFAULTS.request_timeout,
         max_retry_delay: float = _DEFAULTS.max_retry_delay,
         custom_retry_codes: Mapping[int, bool] = MappingProxyType({}),
@@ -120,10 +121,10 @@ class Emitter:
             batch_size=_fitting(batch_size, _DEFAULTS.batch_size, buffer_capacity),
             byte_limit=_fitting(byte_limit, _DEFAULTS.byte_limit, buffer_bytes),
             flush_interval=flush_interval,
-            first_flush_interval=min(flush_interval, _DEFAULTS.first_flush_interval),
             concurrency=concurrency,
             overflow=Overflow(overflow) if overflow in list(Overflow) else overflow,  # type: ignore[arg-type]  # refused by the settings
             max_wait=max_wait,
+            connect_timeout=connect_timeout,
             request_timeout=request_timeout,
             max_retry_delay=max_retry_delay,
             custom_retry_codes=custom_retry_codes,
@@ -133,6 +134,8 @@ class Emitter:
         if event_store is None:
             event_store = MemoryStore(buffer_capacity, buffer_bytes)
             _check_buffer(self._settings, buffer_capacity, buffer_bytes)
+        elif not isinstance(event_store, EventStore):
+            raise ConfigurationError("event_store", event_store, "is no EventStore, such as MemoryStore()")
         elif (buffer_capacity, buffer_bytes) != (DEFAULT_MAX_EVENTS, DEFAULT_MAX_BYTES):
             raise ConfigurationError(
                 "buffer_capacity",
@@ -146,6 +149,8 @@ class Emitter:
                 is_secure=self.url.is_secure,
                 use_proxies=not self.url.is_loopback,
             )
+        elif not isinstance(transport, Transport):
+            raise ConfigurationError("transport", transport, "is no Transport, such as HttpxTransport()")
         elif ssl_context is not None:
             raise ConfigurationError(
                 "ssl_context", ssl_context, "belongs to the transport that is given: set it there"
@@ -249,7 +254,8 @@ class Emitter:
     def oversize(self, record: Record, *, get_base64: bool) -> tuple[int, int] | None:
         """Return bytes needed and bytes allowed when a record is too large, else None."""
         if self._settings.method == "post":
-            size, limit = body_bytes([record.size_bytes]), self._settings.byte_limit
+            size = body_bytes([record.size_bytes])
+            limit = min(self._settings.byte_limit, body_bytes([self._store.max_record_bytes]))
         else:
             query = get_query(record, 10**12, base64=get_base64)  # 13 digits, as now
             size, limit = len(self.url.get_url) + 1 + len(query), MAX_GET_URL_BYTES
@@ -303,23 +309,30 @@ def _checked_callbacks(given: Mapping[NoticeKind, Callback | None]) -> dict[Noti
 def _checked_headers(headers: Mapping[str, str], auth: tuple[str, str] | None) -> Mapping[str, str]:
     checked = dict(headers)
     for name, value in checked.items():
-        if (
-            not isinstance(name, str)
-            or not name.isascii()
-            or not name.replace("-", "").replace("_", "").isalnum()
-        ):
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
             raise ConfigurationError("headers", name, "is not the name of a header")
-        if not isinstance(value, str) or any(ord(character) < ord(" ") for character in value):
-            raise ConfigurationError("headers", value, f"is not a value of the header {name}")
+        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+            raise ConfigurationError(
+                "headers", value, f"is not a value of the header {name}: printable ASCII"
+            )
         if name.lower() in _OWN_HEADERS:
             raise ConfigurationError("headers", name, _OWN_HEADERS[name.lower()])
     if auth is not None:
-        if not isinstance(auth, tuple) or len(auth) != 2:  # noqa: PLR2004 - user and password
-            raise ConfigurationError("auth", "…", "must be a tuple of user and password")
-        token = base64.b64encode(":".join(auth).encode()).decode("ascii")
-        checked["Authorization"] = f"Basic {token}"
+        checked["Authorization"] = _basic_auth(auth)
     return MappingProxyType(checked)
 
+
+def _basic_auth(auth: tuple[str, str]) -> str:
+    """Return the value of the header. Source: RFC 7617 (a user name has no colon)."""
+    is_pair = isinstance(auth, tuple) and len(auth) == 2 and all(isinstance(part, str) for part in auth)  # noqa: PLR2004
+    if not is_pair or ":" in auth[0]:
+        raise ConfigurationError("auth", "…", "must be a tuple of user and password; no user has a colon")
+    token = base64.b64encode(":".join(auth).encode()).decode("ascii")
+    return f"Basic {token}"
+
+
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)  # RFC 9110, section 5.6.2
+_HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]*", re.ASCII)
 
 _OWN_HEADERS: Final = {
     "content-type": "belongs to the tracker: Enrich fails requests with another one",

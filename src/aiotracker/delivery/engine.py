@@ -165,7 +165,11 @@ class Engine:
         callbacks_by = min(max(now, self._close_by or now), now + CALLBACKS_CLOSE_SECONDS)
         await self._callbacks.aclose(callbacks_by)
         with self._clock.move_on_at(self._clock.now() + TRANSPORT_CLOSE_SECONDS, shield=True):
-            await self._transport.aclose()
+            try:
+                await self._transport.aclose()
+            except Exception as error:  # noqa: BLE001 - a user's transport; everything is settled by now
+                message = f"the transport failed to close: {error}"
+                self._log.say(logging.ERROR, "close", type(error).__name__, message)
 
     async def _recover(self, crash: BaseException) -> None:
         self._crashes = after_crash(self._crashes, self._clock.now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from aiotracker.delivery.admission import Verdict, Waiter
@@ -42,6 +43,8 @@ class Fanout:
         for emitter in self.emitters:
             emitter.claim(namespace)
         self._names = _unique_names(self.emitters)
+        self.last_report: DeliveryReport = DeliveryReport()
+        """What the last closing left behind."""
 
     # -- life -----------------------------------------------------------------------------------------
 
@@ -53,12 +56,15 @@ class Fanout:
                 await emitter.open(loop=loop, clock=self._clock, user_agent=user_agent, get_base64=get_base64)
                 opened.append(emitter)
         except BaseException:
+            now = self._clock.now()
             for emitter in opened:
-                emitter.engine.close(self._clock.now())
+                emitter.engine.close(now)
+            tasks = [emitter.task for emitter in opened]
+            await loop.outlast(tasks, self._clock.move_on_at(now + CLOSE_GRACE, shield=True))
             raise
 
-    async def aclose(self, loop: Loop, by: float) -> DeliveryReport:
-        """Drain all emitters on their loop, at most until a moment in clock seconds."""
+    async def aclose(self, loop: Loop, by: float) -> None:
+        """Drain all emitters on their loop, at most until a moment in clock seconds; see `last_report`."""
         watches = [emitter.engine.watch_stored() for emitter in self.emitters]
         self.close(by)
         try:
@@ -67,20 +73,19 @@ class Fanout:
                 self._clock.move_on_at(by + CLOSE_GRACE, shield=True),
             )
         finally:
-            report = DeliveryReport.total(watch.report() for watch in watches)
-        return report
+            self.last_report = DeliveryReport.total(watch.report() for watch in watches)
 
     def close(self, by: float) -> None:
         """Have all emitters drain and stop, without waiting for it."""
         for emitter in self.emitters:
             emitter.engine.close(by)
 
-    async def settle_abandoned(self) -> DeliveryReport:
+    async def settle_abandoned(self) -> None:
         """Settle everything after the loop has died: nothing can be sent any more."""
         watches = [emitter.engine.watch_stored() for emitter in self.emitters]
         for emitter in self.emitters:
             await emitter.settle_abandoned()
-        return DeliveryReport.total(watch.report() for watch in watches)
+        self.last_report = DeliveryReport.total(watch.report() for watch in watches)
 
     @property
     def is_forked(self) -> bool:
@@ -97,8 +102,8 @@ class Fanout:
 
     # -- records --------------------------------------------------------------------------------------
 
-    async def admit(self, record: Record) -> Admitted:
-        """Reserve room in every emitter, waiting where that makes sense; then put.
+    async def admit(self, record: Record, by: float = math.inf) -> Admitted:
+        """Reserve room in every emitter, waiting where that makes sense, at most until `by`; then put.
 
         A caller that is cancelled while it waits was never heard: what was granted is given back.
         """
@@ -107,7 +112,7 @@ class Fanout:
         try:
             for emitter in self.emitters:
                 verdicts.append(emitter.engine.admission.reserve_or_wait(size))  # noqa: PERF401 - read when cancelled
-            await self._wait([verdict for verdict in verdicts if isinstance(verdict, Waiter)])
+            await self._wait([verdict for verdict in verdicts if isinstance(verdict, Waiter)], by)
         except BaseException:
             for emitter, verdict in zip(self.emitters, verdicts, strict=False):
                 if verdict is True:
@@ -150,7 +155,7 @@ class Fanout:
         by = self._clock.now() + timeout
         receipts = {emitter: emitter.engine.watches.watch_one(record.event_id) for emitter in self.emitters}
         try:
-            admitted = await self.admit(record)
+            admitted = await self.admit(record, by)
             taken = [emitter for emitter, verdict in admitted.items() if verdict is True]
             refusals = self._refusals(admitted)
             if not taken:
@@ -182,11 +187,11 @@ class Fanout:
                 engine.watches.forget(watch)
         return DeliveryReport.total(watch.report() for watch in watches)
 
-    async def _wait(self, waiters: Sequence[Waiter]) -> None:
+    async def _wait(self, waiters: Sequence[Waiter], by: float) -> None:
         """Wait for verdicts in one shared budget: each one's time began when it joined its queue."""
         began_at = self._clock.now()
         for waiter in waiters:
-            with self._clock.move_on_at(began_at + waiter.max_wait):
+            with self._clock.move_on_at(min(by, began_at + waiter.max_wait)):
                 await waiter.decided.wait()
 
     def _refusals(self, admitted: Admitted) -> dict[str, str]:
@@ -210,9 +215,9 @@ def _put(emitter: Emitter, record: Record, verdict: Verdict | Waiter) -> Verdict
     admission = emitter.engine.admission
     if isinstance(verdict, Waiter):
         verdict = admission.give_up(verdict) if verdict.verdict is None else verdict.verdict
-        if verdict is True and admission.is_closed:  # closed between the grant and now
-            admission.cancel(record.size_bytes)
-            verdict = RefusalReason.CLOSED
+    if verdict is True and admission.is_closed:  # closed between the grant and now
+        admission.cancel(record.size_bytes)
+        verdict = RefusalReason.CLOSED
     if isinstance(verdict, RefusalReason):
         emitter.refuse(record, verdict)
     else:

@@ -6,6 +6,7 @@ is opened, in a worker thread, because the import takes longer than an event loo
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import ssl
@@ -109,14 +110,15 @@ class HttpxTransport:
         return self._lent is None
 
     async def open(self) -> None:
-        """Import httpx and build the TLS context, both in a worker thread."""
+        """Import httpx, build the TLS context and the client, all in a worker thread."""
         self._httpx = module = await anyio.to_thread.run_sync(_import_httpx)
         self._failures = [(getattr(module, name), kind) for name, kind in FAILURES]
         if self._lent is None:
             self.context = self._ssl_context
             if self.context is None:
                 self.context = await anyio.to_thread.run_sync(_context_for, self._needs_trust())
-            self._client = self._build_client(self.context)
+            # In a thread, too: the first client imports what httpx is built on, another 50 ms.
+            self._client = await anyio.to_thread.run_sync(self._build_client, self.context)
 
     async def send(self, request: Request) -> Reply:
         """Send one request; read at most 64 KiB of the response."""
@@ -137,12 +139,12 @@ class HttpxTransport:
             response = await client.send(outgoing, stream=True, follow_redirects=False)
         except self._httpx.HTTPError as error:
             return self._failure(error, seen)
-        try:
-            await _drain(response)
-        except self._httpx.HTTPError:
-            pass  # the status is the answer: a body that breaks must not have the events sent again
-        finally:
-            await response.aclose()
+        # The status is the answer: a body that breaks must not have the events sent again.
+        with contextlib.suppress(self._httpx.HTTPError):
+            try:
+                await _drain(response)
+            finally:
+                await response.aclose()
         self.peer = seen.peer or self.peer
         return Response(response.status_code, {k.lower(): v for k, v in response.headers.items()})
 
@@ -275,12 +277,14 @@ async def _drain(response: httpx.Response) -> None:
 
 
 def _is_caused_by_tls(error: BaseException) -> bool:
+    seen: set[int] = set()  # causes can run in a circle
     cause: BaseException | None = error
-    while cause is not None:
+    while cause is not None and id(cause) not in seen:
         # A handshake that only takes long wants to read or write more.
         if isinstance(cause, ssl.SSLError) and not isinstance(
             cause, ssl.SSLWantReadError | ssl.SSLWantWriteError
         ):
             return True
+        seen.add(id(cause))
         cause = cause.__cause__ or cause.__context__
     return False

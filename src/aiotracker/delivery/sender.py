@@ -99,10 +99,12 @@ class Sender:
         began_at = self._clock.now()
         timeout = self._settings.request_timeout
         request = self._requests.build(part, self._clock.wall_ms())
-        reply: Reply = Failure(FailureKind.TIMEOUT, f"no response within {timeout:g} s")
+        too_late = Failure(FailureKind.TIMEOUT, f"no response within {timeout:g} s")
+        reply: Reply = too_late
         with self._clock.move_on_at(began_at + timeout):
             reply = await self._exchange(request)
             if is_stale(reply):
+                reply = too_late
                 reply = await self._exchange(request)
         outcome = classify(
             reply,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from aiotracker.errors import ConfigurationError
 from aiotracker.policy.overflow import Overflow
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["MAX_GET_URL_BYTES", "DeliverySettings", "Method"]
 
@@ -52,6 +50,7 @@ class DeliverySettings:
         concurrency: requests at a time; 1 keeps events in order.
         overflow: what a full buffer does with the next event.
         max_wait: seconds that `track()` may wait for room; `inf` for batch jobs.
+        connect_timeout: seconds to get a connection.
         request_timeout: seconds of one attempt, whole.
         max_retry_delay: cap of the backoff in seconds.
         max_age: seconds after which an event is given up; None: never, a full buffer decides.
@@ -67,6 +66,7 @@ class DeliverySettings:
     concurrency: int = 4
     overflow: Overflow = Overflow.WAIT
     max_wait: float = DEFAULT_MAX_WAIT
+    connect_timeout: float = 3.0
     request_timeout: float = 10.0
     max_retry_delay: float = 60.0
     max_age: float | None = None
@@ -74,7 +74,7 @@ class DeliverySettings:
     exit_flush: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot work.
+        """Refuse settings that cannot work, and keep them in their normal form.
 
         Raises:
             ConfigurationError: one is of the wrong type, out of range, or contradicts another.
@@ -91,10 +91,12 @@ class DeliverySettings:
                 f"must be at most {MAX_BYTE_LIMIT:,}: a collector answers 200 to a request above "
                 "1,048,576 bytes and loses all of its events",
             )
+        for name in ("connect_timeout", "request_timeout", "max_retry_delay"):
+            _require_seconds(name, getattr(self, name), above=0.0)
         for name in ("flush_interval", "first_flush_interval"):
             _require_seconds(name, getattr(self, name), at_least=0.0)
-        for name in ("request_timeout", "max_retry_delay"):
-            _require_seconds(name, getattr(self, name), above=0.0)
+        first = min(self.first_flush_interval, self.flush_interval)  # never slower than the others
+        object.__setattr__(self, "first_flush_interval", first)
         if self.max_age is not None:
             _require_seconds("max_age", self.max_age, above=0.0)
         _require_seconds("max_wait", self.max_wait, at_least=0.0, may_be_inf=True)
@@ -116,6 +118,12 @@ class DeliverySettings:
             )
 
     def _check_retry_codes(self) -> None:
+        if not isinstance(self.custom_retry_codes, Mapping):
+            raise ConfigurationError(
+                "custom_retry_codes",
+                self.custom_retry_codes,
+                "must map codes to True or False, as {404: False}",
+            )
         for code, verdict in self.custom_retry_codes.items():
             if type(code) is not int or code not in STATUS_CODES:
                 raise ConfigurationError("custom_retry_codes", code, "must be a status from 100 to 599")

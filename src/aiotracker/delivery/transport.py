@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from aiotracker.protocol.exchange import Reply, Request
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 __all__ = ["Transport"]
 
 
+@runtime_checkable
 class Transport(Protocol):
     """What carries requests; `HttpxTransport` is the default, tests and other libraries bring their own.
 

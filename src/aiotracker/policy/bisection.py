@@ -35,9 +35,3 @@ class Bisection:
         middle = (start + end + 1) // 2
         self._parts.extendleft([(middle, end), (start, middle)])
         return True
-
-    def rest(self) -> list[tuple[int, int]]:
-        """Return the parts that were not sent, oldest first, and forget them."""
-        rest = list(self._parts)
-        self._parts.clear()
-        return rest

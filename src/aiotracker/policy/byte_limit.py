@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from aiotracker.protocol.envelope import ENVELOPE_BYTES
+
 __all__ = ["ByteLimit", "after_clean", "after_too_large"]
 
 GROWTH: Final = 1.25
@@ -34,8 +36,9 @@ class ByteLimit:
 
 
 def after_too_large(limit: ByteLimit, body_bytes: int) -> ByteLimit:
-    """Return the limit after a body was too large: half of that body."""
-    half = max(1, body_bytes // 2)
+    """Return the limit after a body was too large: what half of its events need."""
+    events = max(0, body_bytes - ENVELOPE_BYTES)
+    half = ENVELOPE_BYTES + (events + 1) // 2
     return replace(limit, learned=min(half, limit.current), clean=0, is_learning=True)
 
 

@@ -108,7 +108,7 @@ def after_failure(
         max_delay: cap of the backoff in seconds.
     """
     held_until = circuit.held_until if retry_after is None else max(circuit.held_until, now + retry_after)
-    if began_at <= circuit.opened_at:
+    if _is_older(circuit, began_at):
         # An older request of an outage that is already counted: only the server's wish is news.
         retry_at = max(circuit.retry_at, held_until)
         is_refused = circuit.is_refused or is_refusal
@@ -137,7 +137,7 @@ def after_success(circuit: Circuit, *, now: float, began_at: float) -> Circuit:
         now: clock seconds.
         began_at: clock seconds when the request began.
     """
-    is_late = circuit.is_open and began_at <= circuit.opened_at
+    is_late = circuit.is_open and _is_older(circuit, began_at)
     if is_late and (circuit.is_refused or now < circuit.held_until):
         return circuit
     return Circuit(opened_at=circuit.opened_at)
@@ -148,3 +148,13 @@ def without_backoff(circuit: Circuit, now: float) -> Circuit:
     if circuit.state is not CircuitState.OPEN:
         return circuit
     return replace(circuit, retry_at=min(circuit.retry_at, max(now, circuit.held_until)))
+
+
+def _is_older(circuit: Circuit, began_at: float) -> bool:
+    """Tell whether a request began before the circuit opened.
+
+    Nothing but the probe begins while the circuit is open, even where both fall into one tick of the clock.
+    """
+    if circuit.state is CircuitState.PROBING:
+        return began_at < circuit.opened_at
+    return began_at <= circuit.opened_at

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -43,6 +43,7 @@ class Lease:
         return len(self.records)
 
 
+@runtime_checkable
 class EventStore(Protocol):
     """Where events wait between `track()` and the collector.
 
@@ -62,6 +63,11 @@ class EventStore(Protocol):
     @property
     def is_durable(self) -> bool:
         """Whether what it holds survives the process."""
+        ...
+
+    @property
+    def max_record_bytes(self) -> int:
+        """Bytes of the largest record that can ever find room."""
         ...
 
     def reserve(self, size_bytes: int) -> bool:

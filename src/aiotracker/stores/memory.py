@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from dataclasses import dataclass
 from itertools import islice
@@ -51,8 +52,13 @@ class _Queue:
         self.size_bytes -= entry.record.size_bytes
         return entry
 
-    def push_front(self, entries: Sequence[_Entry]) -> None:
-        self.entries.extendleft(reversed(entries))
+    def put_back(self, entries: Sequence[_Entry]) -> None:
+        """Take entries back to where they were: batches come back in any order."""
+        older = []
+        while self.entries and entries and self.entries[0].sequence < entries[-1].sequence:
+            older.append(self.entries.popleft())
+        merged = list(heapq.merge(older, entries, key=lambda entry: entry.sequence))
+        self.entries.extendleft(reversed(merged))
         self.size_bytes += sum(entry.record.size_bytes for entry in entries)
 
 
@@ -94,6 +100,11 @@ class MemoryStore:
     def after_fork(self) -> None:
         """In a forked child: be empty."""
         self._empty()
+
+    @property
+    def max_record_bytes(self) -> int:
+        """What an empty store has room for."""
+        return self._max_bytes
 
     def reserve(self, size_bytes: int) -> bool:
         """Set room aside for one record; False when there is none."""
@@ -165,7 +176,7 @@ class MemoryStore:
         """Take records back, to the front, to be leased again."""
         with self._lock:
             entries = [self._leased.pop(sequence) for sequence in lease.sequences]
-            self._queues[lease.kind].push_front(entries)
+            self._queues[lease.kind].put_back(entries)
 
     async def reject(self, lease: Lease, reason: DropReason) -> None:  # noqa: ARG002 - kept by durable stores
         """Give up records."""
@@ -177,7 +188,7 @@ class MemoryStore:
             entries = sorted(self._leased.values(), key=lambda entry: entry.sequence)
             self._leased.clear()
             for kind, queue in self._queues.items():
-                queue.push_front([entry for entry in entries if entry.record.kind is kind])
+                queue.put_back([entry for entry in entries if entry.record.kind is kind])
             return len(entries)
 
     async def discard(self, reason: DropReason) -> Lease:  # noqa: ARG002 - as above
