@@ -28,8 +28,11 @@ stay readable as attributes: what, where, what to do.
 
 from __future__ import annotations
 
+import inspect
+import re
+import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,6 +60,9 @@ __all__ = [
     "WrongLoopError",
 ]
 
+_CREDENTIALS: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)?.*@")  # of a URL
+_INSIDE: Final = frozenset({"aiotracker", "pydantic"})  # packages that no warning should point into
+
 MAX_SHOWN_CHARACTERS = 80  # of a value in a message: enough to recognise it, too little to flood a log
 
 
@@ -73,8 +79,28 @@ def shown(value: object) -> str:
     return text
 
 
+def warn_caller(warning: AiotrackerWarning) -> None:
+    """Warn of the line outside of this package that led here, however many calls lie between."""
+    frame = inspect.currentframe()
+    level = 1
+    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _INSIDE:
+        frame = frame.f_back
+        level += 1
+    warnings.warn(warning, stacklevel=level)
+
+
 class AiotrackerError(Exception):
-    """Root of all errors that aiotracker raises."""
+    """Root of all errors that aiotracker raises; copied and pickled they stay what they are."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Say how to build the error again: without its constructor, which takes the message's parts."""
+        return _rebuilt, (type(self), self.args), self.__dict__
+
+
+def _rebuilt(kind: type[AiotrackerError], args: tuple[object, ...]) -> AiotrackerError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 class InvalidValueError(AiotrackerError, ValueError):
@@ -188,10 +214,11 @@ class ConfigurationError(AiotrackerError, ValueError):
 
 
 class CollectorURLError(ConfigurationError):
-    """A text is not the address of a collector."""
+    """A text is not the address of a collector; credentials in it are not shown: errors get logged."""
 
     def __init__(self, url: object, rule: str) -> None:
-        super().__init__("collector", url, rule)
+        shown_url = _CREDENTIALS.sub(r"\1…@", url) if isinstance(url, str) else url
+        super().__init__("collector", shown_url, rule)
 
 
 class TrackerStateError(AiotrackerError, RuntimeError):

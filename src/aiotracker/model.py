@@ -9,22 +9,24 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from types import NoneType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import core_schema
 
 from aiotracker.errors import InvalidEventError, Problem, shown
 from aiotracker.protocol.rules import clipped, normal
+from aiotracker.protocol.text import stored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pydantic import GetCoreSchemaHandler
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
 
     from aiotracker.protocol.fields import Field
 
-__all__ = ["CheckedModel", "Wire", "told"]
+__all__ = ["CheckedModel", "Wire"]
 
 CLOSE_ENOUGH: Final = 0.6  # how alike a misspelt keyword and the suggestion must be, 0 to 1
 
@@ -48,22 +50,35 @@ class Wire:
             validate, json_schema_input_schema=handler(source)
         )
 
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the JSON schema of the annotated type."""
+        return handler(cast("core_schema.PlainValidatorFunctionSchema", schema)["json_schema_input_schema"])
+
     def _required(self, value: object) -> object:
-        if value is None or value == "":
+        if _is_absent(value):
             raise ValueError("is required and must not be empty")
         return normal(self.field, value)
 
     def _optional(self, value: object) -> object:
-        if value is None or value == "":
-            return None
-        return normal(self.field, value)
+        return None if _is_absent(value) else normal(self.field, value)
+
+
+def _is_absent(value: object) -> bool:
+    """Tell whether the pipeline would find nothing in a value: a text of control characters is empty, too."""
+    return value is None or (isinstance(value, str) and not stored(value))
 
 
 class CheckedModel(BaseModel):
     """A model whose mistakes are told in the terms of the pipeline, all of them at once."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+        extra="forbid",
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        loc_by_alias=False,  # problems are told by the names that the program has
     )
 
     _wired: ClassVar[tuple[tuple[str, Field], ...]] = ()
@@ -88,7 +103,32 @@ class CheckedModel(BaseModel):
         try:
             super().__init__(**data)
         except ValidationError as error:
-            raise told(type(self), error) from error
+            raise _told(type(self), error) from error
+
+    if not TYPE_CHECKING:  # a checker that saw these would let every attribute be set
+
+        def __setattr__(self, name: str, value: object) -> None:
+            """Set a field.
+
+            Raises:
+                InvalidEventError: the model is frozen, the value breaks the field's rule, or there is no
+                    such field; the model is as before.
+            """
+            try:
+                super().__setattr__(name, value)
+            except ValidationError as error:
+                raise _told(type(self), error) from error
+
+        def __delattr__(self, name: str) -> None:
+            """Delete an attribute, which no field is: an optional one is set to None instead.
+
+            Raises:
+                InvalidEventError: the model is frozen, or there is no such field to do without.
+            """
+            if name in type(self).model_fields:
+                setattr(self, name, None)
+            else:
+                super().__delattr__(name)
 
     @classmethod
     def wired(cls) -> tuple[tuple[str, Field], ...]:
@@ -122,7 +162,7 @@ class CheckedModel(BaseModel):
         return kept
 
 
-def told(model: type[CheckedModel], error: ValidationError) -> InvalidEventError:
+def _told(model: type[CheckedModel], error: ValidationError) -> InvalidEventError:
     """Return pydantic's findings in our own words."""
     return InvalidEventError(model.__name__, [_problem(model, found) for found in error.errors()])
 
@@ -134,16 +174,23 @@ def _problem(model: type[CheckedModel], found: Mapping[str, Any]) -> Problem:
             return Problem(field, "", "is required")
         case "extra_forbidden":
             return Problem(field, shown(found["input"]), _unknown(model, field))
+        case "no_such_attribute":
+            return Problem(field, "", _unknown(model, field))
         case "frozen_instance" | "frozen_field":
             return Problem(field, shown(found["input"]), "cannot be changed: build a new one")
         case "value_error":
             return Problem(field, shown(found["input"]), str(found["ctx"]["error"]))
+        case "is_instance_of":
+            kind = type(found["input"]).__name__
+            return Problem(field, shown(found["input"]), f"must be a {found['ctx']['class']}, not {kind}")
         case _:
-            return Problem(field, shown(found["input"]), found["msg"])
+            return Problem(field, shown(found["input"]), found["msg"].replace("Input should be", "must be"))
 
 
 def _unknown(model: type[CheckedModel], keyword: str) -> str:
     names = list(model.model_fields)
+    if keyword in names:
+        return f"is given twice: as {keyword} and as {model.model_fields[keyword].alias}"
     close = difflib.get_close_matches(keyword, names, n=1, cutoff=CLOSE_ENOUGH)
     close = close or [name for name in names if keyword in name]
     if close:

@@ -20,24 +20,31 @@ from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 from uuid import UUID
 
 from pydantic import AnyUrl, BaseModel, RootModel
 from pydantic.functional_serializers import PlainSerializer, WrapSerializer
 from pydantic_core import Url
 
-from aiotracker.errors import InvalidDataError
+from aiotracker.errors import InvalidDataError, shown
 from aiotracker.protocol.text import has_lone_surrogate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from _typeshed import DataclassInstance
+    from pydantic.fields import FieldInfo
+
 __all__ = ["MAX_DEPTH", "json_text", "model_data"]
 
 MAX_DEPTH: Final = 35  # of the user's part of the JSON; with the envelope it stays below Enrich's 40
 MAX_DECIMAL_EXPONENT: Final = 308  # of a double; larger ones are expanded digit by digit downstream
+MAX_INTEGER: Final = 10 ** (MAX_DECIMAL_EXPONENT + 1)
+MAX_SEGMENT: Final = 40  # characters of a key in a path; a longer one would hide the rest of the message
 MAX_REMEMBERED_MODELS: Final = 512
+
+TOO_DEEP: Final = f"is nested more than {MAX_DEPTH} levels deep, or contains itself"
 
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 _AS_TEXT = (
@@ -68,6 +75,8 @@ def json_text(value: object, *, path: str = "data", default: Callable[[object], 
     except _Refusal as refusal:
         where = path + "".join(reversed(refusal.segments))
         raise InvalidDataError(where, refusal.value, refusal.rule) from refusal.__cause__
+    except RecursionError as error:  # by what has no level of its own: a RootModel around itself
+        raise InvalidDataError(path, type(value), TOO_DEEP) from error
     return "".join(out)
 
 
@@ -75,30 +84,30 @@ def model_data(model: BaseModel, *, skip: frozenset[str] = frozenset()) -> dict[
     """Return the fields of a pydantic model under their aliases, values as they are.
 
     A field that is None, and would be None by default, is left out, since hardly an Iglu schema allows
-    null; a field without that default is kept as null. A model with serializers or computed fields of
-    its own is dumped by pydantic instead.
+    null; a field without that default is kept as null. Computed fields are part of the data. Fields with
+    serializers of their own, and models with one, are dumped by pydantic instead.
 
     Args:
-        model: any pydantic model.
+        model: any pydantic model but a `RootModel`.
         skip: attribute names that are not part of the data.
     """
     plan = _plan(type(model))
-    if plan is None:
-        dumped = model.model_dump(mode="python", by_alias=True, exclude=set(skip))
-        fields = type(model).model_fields
-        absent = {
-            _alias(fields[name], name)
-            for name, value in model
-            if value is None and name in fields and fields[name].default is None
-        }
+    if plan.is_dumped:
+        dumped: dict[str, object] = model.model_dump(mode="python", by_alias=True, exclude=set(skip))
+        absent = {m.alias for m in plan.members if m.is_droppable and getattr(model, m.name) is None}
         return {k: v for k, v in dumped.items() if v is not None or k not in absent}
     data: dict[str, object] = {}
-    for name, alias, is_droppable in plan:
-        if name in skip:
+    for member in plan.members:
+        if member.name in skip:
             continue
-        value = getattr(model, name)
-        if value is not None or not is_droppable:
-            data[alias] = value
+        value = getattr(model, member.name)
+        if member.is_dumped:
+            part = model.model_dump(mode="python", by_alias=False, include={member.name})
+            if member.name not in part:
+                continue
+            value = part[member.name]
+        if value is not None or not member.is_droppable:
+            data[member.alias] = value
     if model.model_extra:
         data.update(model.model_extra)
     return data
@@ -153,7 +162,9 @@ def _write_other(
         case datetime() | date() | time():
             out.append(_quoted(value.isoformat()))
         case RootModel():
-            _write(value.root, out, depth, default)
+            plan = _plan(type(value))
+            is_plain = not plan.is_dumped and not plan.members[0].is_dumped
+            _write(value.root if is_plain else value.model_dump(mode="python"), out, depth, default)
         case BaseModel():
             _write_object(model_data(value), out, depth, default)
         case Mapping():
@@ -161,12 +172,20 @@ def _write_other(
         case list() | tuple() | AbstractSet():
             _write_array(value, out, depth, default)
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            members = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-            _write_object(members, out, depth, default)
+            _write_object(_dataclass_data(value), out, depth, default)
         case _ if isinstance(value, _AS_TEXT):
-            out.append(_quoted(str(value)))
+            out.append(_text(str(value)))
         case _:
             _write_foreign(value, out, depth, default)
+
+
+def _dataclass_data(value: DataclassInstance) -> dict[str, object]:
+    """Return the fields of a dataclass; one that is None, and would be by default, is left out."""
+    return {
+        field.name: item
+        for field in dataclasses.fields(value)
+        if (item := getattr(value, field.name)) is not None or field.default is not None
+    }
 
 
 def _write_foreign(
@@ -186,7 +205,9 @@ def _write_foreign(
         raise _Refusal(value, "a duration has no JSON form: pass its total_seconds()")
     else:
         kind = type(value).__name__
-        raise _Refusal(value, f"a {kind} has no JSON form: convert it, or give the tracker a json_encoder")
+        raise _Refusal(
+            value, f"{kind} objects have no JSON form: convert them, or give the tracker a json_encoder"
+        )
 
 
 def _write_object(
@@ -244,9 +265,9 @@ def _key(key: object) -> str:
 
 
 def _segment(key: object) -> str:
-    if isinstance(key, str) and key.isidentifier():
+    if isinstance(key, str) and len(key) <= MAX_SEGMENT and key.isidentifier():
         return f".{key}"
-    return f"[{key!r}]"
+    return f"[{shown(key)}]"
 
 
 def _text(value: str) -> str:
@@ -256,10 +277,9 @@ def _text(value: str) -> str:
 
 
 def _integer(value: int) -> str:
-    try:
-        return str(value)
-    except ValueError as error:  # Python refuses to write out thousands of digits
-        raise _Refusal("an int", "is too long a number") from error
+    if not -MAX_INTEGER < value < MAX_INTEGER:
+        raise _Refusal(value, f"must be between -1e{MAX_DECIMAL_EXPONENT} and 1e{MAX_DECIMAL_EXPONENT}")
+    return str(value)
 
 
 def _float(value: float) -> str:
@@ -277,8 +297,7 @@ def _decimal(value: Decimal) -> str:
 
 
 def _too_deep(value: object) -> _Refusal:
-    kind = type(value).__name__  # not the value: a cycle has a very long repr
-    return _Refusal(f"a {kind}", f"is nested more than {MAX_DEPTH} levels deep, or contains itself")
+    return _Refusal(type(value), TOO_DEEP)  # not the value: a cycle has a very long repr
 
 
 def _alias(info: object, name: str) -> str:
@@ -286,15 +305,50 @@ def _alias(info: object, name: str) -> str:
     return alias if isinstance(alias, str) else name
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Member:
+    """A field of a model: its attribute, its name in the data, and how it is written there."""
+
+    name: str
+    alias: str
+    is_droppable: bool
+    is_dumped: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Plan:
+    """How to write the models of a class; dumped where the class has a serializer for the whole of it."""
+
+    members: tuple[_Member, ...]
+    is_dumped: bool
+
+
 @lru_cache(maxsize=MAX_REMEMBERED_MODELS)
-def _plan(model: type[BaseModel]) -> tuple[tuple[str, str, bool], ...] | None:
-    """Return attribute, alias and whether a None is left out, or None where pydantic must dump."""
+def _plan(model: type[BaseModel]) -> _Plan:
     decorators = model.__pydantic_decorators__
-    if decorators.field_serializers or decorators.model_serializers or decorators.computed_fields:
-        return None
-    plan = []
-    for name, info in model.model_fields.items():
-        if info.exclude or any(isinstance(m, PlainSerializer | WrapSerializer) for m in info.metadata):
-            return None
-        plan.append((name, _alias(info, name), info.default is None))
-    return tuple(plan)
+    serialized = {name for found in decorators.field_serializers.values() for name in found.info.fields}
+    members = [
+        _Member(
+            name,
+            _alias(info, name),
+            info.default is None,
+            name in serialized or "*" in serialized or _is_conditional(info),
+        )
+        for name, info in model.model_fields.items()
+        if not info.exclude
+    ]
+    members += [
+        _Member(name, _alias(info, name), is_droppable=False, is_dumped=name in serialized)
+        for name, info in model.model_computed_fields.items()
+    ]
+    return _Plan(tuple(members), bool(decorators.model_serializers))
+
+
+def _is_conditional(info: FieldInfo) -> bool:
+    """Tell whether how a field is written does not follow from its value alone."""
+    return getattr(info, "exclude_if", None) is not None or _has_serializer((*info.metadata, info.annotation))
+
+
+def _has_serializer(annotation: object) -> bool:
+    parts = annotation if isinstance(annotation, tuple) else get_args(annotation)
+    return any(isinstance(part, PlainSerializer | WrapSerializer) or _has_serializer(part) for part in parts)

@@ -9,9 +9,9 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict
 
-from aiotracker.model import CheckedModel, Wire, told
+from aiotracker.model import CheckedModel, Wire
 from aiotracker.protocol import fields
 from aiotracker.protocol.rules import wire
 
@@ -72,17 +72,6 @@ class Subject(CheckedModel):
     cookies_enabled: Annotated[bool | None, Wire(fields.COOKIES_ENABLED)] = None
     page_url: Annotated[str | None, Wire(fields.PAGE_URL)] = None
     page_referrer: Annotated[str | None, Wire(fields.REFERRER)] = None
-
-    def __setattr__(self, name: str, value: object) -> None:
-        """Set a field.
-
-        Raises:
-            InvalidEventError: the value breaks the field's rule, or there is no such field.
-        """
-        try:
-            super().__setattr__(name, value)
-        except ValidationError as error:
-            raise told(type(self), error) from error
 
     def set_platform(self, platform: str | None) -> Self:
         """Set the platform code."""

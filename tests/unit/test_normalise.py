@@ -193,13 +193,17 @@ def test_values_are_written_as_the_pipeline_takes_them(value: object, expected: 
         ({"a": bytearray(b"x")}, "data.a", "bytes have no JSON form"),
         (memoryview(b"x"), "data", "bytes have no JSON form"),
         (timedelta(1), "data", "a duration has no JSON form: pass its total_seconds()"),
-        ({"a": 1j}, "data.a", "a complex has no JSON form: convert it, or give the tracker a json_encoder"),
-        (Fraction(1, 3), "data", "a Fraction has no JSON form"),
-        ([Nothing()], "data[0]", "a Nothing has no JSON form"),
-        (Nothing, "data", "a type has no JSON form"),
-        (Line, "data", "a type has no JSON form"),
-        ((n for n in ()), "data", "a generator has no JSON form"),
-        (range(3), "data", "a range has no JSON form"),
+        (
+            {"a": 1j},
+            "data.a",
+            "complex objects have no JSON form: convert them, or give the tracker a json_encoder",
+        ),
+        (Fraction(1, 3), "data", "Fraction objects have no JSON form"),
+        ([Nothing()], "data[0]", "Nothing objects have no JSON form"),
+        (Nothing, "data", "type objects have no JSON form"),
+        (Line, "data", "type objects have no JSON form"),
+        ((n for n in [1]), "data", "generator objects have no JSON form"),
+        (range(3), "data", "range objects have no JSON form"),
         ({1: "a"}, "data[1]", "a key must be text: JSON has no other keys"),
         ({"a": {None: 1}}, "data.a[None]", "a key must be text"),
         ({(1, 2): 1}, "data[(1, 2)]", "a key must be text"),
@@ -264,7 +268,7 @@ def test_a_cycle_is_refused() -> None:
 
     assert error.path.startswith("data.self[0].self[0]")
     assert "or contains itself" in error.rule
-    assert error.value in {"'a dict'", "'a list'"}
+    assert error.value in {"<class 'dict'>", "<class 'list'>"}
 
 
 def test_the_same_object_twice_is_no_cycle() -> None:

@@ -1,5 +1,6 @@
 """Pydantic models as data: aliases, what is left out, and what users made of them."""
 
+import inspect
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -183,7 +184,7 @@ class Checked:
             Aliased(both=1, out=2, onlyIn=3, c=4),  # type: ignore[call-arg]  # by its aliases
             {"bothWays": 1, "onlyOut": 2, "into": 3, "choiceOut": 4},
         ),
-        (Camel(list_price=Decimal("9.90")), {"listPrice": 9.9}),  # type: ignore[call-arg]  # populated by name
+        (Camel(list_price=Decimal("9.90")), {"listPrice": 9.9}),
         (Absent(required=None, other_default=None), {"required": None, "other_default": None, "made": None}),
         (Computed(price=Decimal(2), line=Line(sku="s")), {"price": 2, "line": {"sku": "s"}, "grossPrice": 4}),
         (
@@ -226,7 +227,7 @@ def test_absence_is_told_per_level() -> None:
 
 def test_a_bad_value_in_a_model_has_a_path_of_aliases() -> None:
     """The path is the one inside the data that would be sent."""
-    model = Box(content=Camel(list_price=Decimal("1e400")))  # type: ignore[call-arg]  # populated by name
+    model = Box(content=Camel(list_price=Decimal("1e400")))
 
     with pytest.raises(InvalidDataError) as caught:
         json_text({"box": model})
@@ -236,7 +237,7 @@ def test_a_bad_value_in_a_model_has_a_path_of_aliases() -> None:
 
 def test_a_secret_is_not_written() -> None:
     """It has no JSON form, and its stars would tell nobody anything."""
-    with pytest.raises(InvalidDataError, match="a SecretStr has no JSON form"):
+    with pytest.raises(InvalidDataError, match="SecretStr objects have no JSON form"):
         json_text(Box(content=SecretStr("secret")))
 
 
@@ -273,7 +274,7 @@ def test_values_stay_as_they_are() -> None:
 def test_a_condition_of_a_field_is_respected(*, excluded: bool) -> None:
     """`exclude_if` decides by the value."""
     condition: Callable[[int], bool] = lambda value: value == 0  # noqa: E731 - typed for pydantic
-    if "exclude_if" not in Field.__annotations__ and "exclude_if" not in Field.__kwdefaults__:
+    if "exclude_if" not in inspect.signature(Field).parameters:
         pytest.skip("this pydantic has no exclude_if")
 
     class Conditional(BaseModel):

@@ -44,6 +44,7 @@ __all__ = ["Engine"]
 
 TRANSPORT_CLOSE_SECONDS: Final = 0.2  # closing sockets is local; the rest is left to the garbage collector
 CALLBACKS_CLOSE_SECONDS: Final = 1.0  # for what callbacks are still to be told, within the closing budget
+CALLBACKS_GRACE_SECONDS: Final = 0.1  # beyond it, or nobody would be told of what the deadline cost
 
 
 class Engine:
@@ -162,8 +163,8 @@ class Engine:
     async def _finish(self) -> None:
         await self._settlement.discarded()
         now = self._clock.now()
-        callbacks_by = min(max(now, self._close_by or now), now + CALLBACKS_CLOSE_SECONDS)
-        await self._callbacks.aclose(callbacks_by)
+        callbacks_by = min(self._close_by or now, now + CALLBACKS_CLOSE_SECONDS)
+        await self._callbacks.aclose(max(callbacks_by, now + CALLBACKS_GRACE_SECONDS))
         with self._clock.move_on_at(self._clock.now() + TRANSPORT_CLOSE_SECONDS, shield=True):
             try:
                 await self._transport.aclose()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from aiotracker.protocol.encoding import decode
-from aiotracker.runtime import Wakeup
+from aiotracker.runtime import Wakeup, is_cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,6 +122,8 @@ class Callbacks:
         """Take no more notices, and wait until those that were taken are told, at most until `by`."""
         with self._lock:
             self._is_closed = True
+        if self._waiting:
+            self._start_task()  # the first notice may be the last, and its task not be started yet
         self._wakeup.set()
         self._queue.put(None)
         with self._clock.move_on_at(by):
@@ -147,9 +149,9 @@ class Callbacks:
                         await self._asynchronous[notice.kind](notice)  # type: ignore[misc]  # only coroutine functions are here
                     if scope.cancelled_caught:
                         self._complain(notice, f"took more than {CALLBACK_SECONDS:g} s")
-                except anyio.get_cancelled_exc_class():
-                    raise
                 except BaseException as error:  # noqa: BLE001 - a user's callback must not hurt delivery
+                    if isinstance(error, anyio.get_cancelled_exc_class()) and is_cancelled():
+                        raise
                     self._complain(notice, f"raised {type(error).__name__}: {error}")
             if self._is_closed:
                 return

@@ -1,12 +1,13 @@
 """What can be tracked, a family per file."""
 
-from aiotracker.events.base import Event, EventOptions
+from aiotracker.events.base import Entities, Event, EventOptions
 from aiotracker.events.page import PagePing, PageView
 from aiotracker.events.screen import ScreenView
 from aiotracker.events.self_describing import SelfDescribing, SelfDescribingEvent
 from aiotracker.events.structured import StructuredEvent
 
 __all__ = [
+    "Entities",
     "Event",
     "EventOptions",
     "PagePing",

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, ClassVar, TypedDict
+from typing import Annotated, Any, ClassVar, Final, TypedDict
 from uuid import UUID
 
-from pydantic import BeforeValidator, ConfigDict, InstanceOf
+from pydantic import BeforeValidator, ConfigDict, InstanceOf, SerializeAsAny
 
 from aiotracker.entities import Entity, SelfDescribingJson
+from aiotracker.errors import ConfigurationError
 from aiotracker.model import CheckedModel, Wire
 from aiotracker.protocol import fields
 from aiotracker.subject import Subject
 
-__all__ = ["Entities", "Event", "EventOptions"]
+__all__ = ["OPTIONS", "Entities", "Event", "EventOptions"]
 
 
 def _entities(value: object) -> tuple[SelfDescribingJson | Entity, ...] | None:
@@ -28,12 +29,12 @@ def _entities(value: object) -> tuple[SelfDescribingJson | Entity, ...] | None:
         if not isinstance(item, SelfDescribingJson | Entity):
             kind = type(item).__name__
             raise ValueError(
-                f"has an object of {kind} at [{index}]: an entity is a SelfDescribingJson or Entity"
+                f"has a value of type {kind} at [{index}]: put in SelfDescribingJson or Entity objects"
             )
     return tuple(value)
 
 
-Entities = Sequence[InstanceOf[SelfDescribingJson] | InstanceOf[Entity]]
+Entities = Sequence[InstanceOf[SelfDescribingJson] | SerializeAsAny[InstanceOf[Entity]]]
 """What `context` takes: entities with their schemas, generic or typed, in any sequence."""
 
 
@@ -69,6 +70,26 @@ class Event(CheckedModel):
     event_id: Annotated[str | UUID | None, Wire(fields.EVENT_ID)] = None
     created_at: Annotated[float | datetime | None, Wire(fields.CREATED_AT)] = None
 
+    def __init__(self, /, **data: Any) -> None:  # Any: pydantic generates the typed signature
+        """Build the event from keyword arguments.
+
+        Raises:
+            InvalidEventError: fields that the pipeline would fail, unknown keywords, missing ones.
+            ConfigurationError: the class says of no event what it is.
+        """
+        if not hasattr(type(self), "event_code"):
+            raise ConfigurationError(
+                "event_code",
+                None,
+                f"{type(self).__name__} is no event that the pipeline knows: use PageView, StructuredEvent "
+                "or SelfDescribing, or a class of your own made from SelfDescribingEvent",
+            )
+        super().__init__(**data)
+
     def self_describing(self) -> SelfDescribingJson | None:
         """Return the self-describing JSON of the event, None for events that have none."""
         return None
+
+
+OPTIONS: Final = frozenset(Event.model_fields)
+"""What every event takes beside its own fields."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import uuid
-import warnings
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from aiotracker.entities import SelfDescribingJson
-from aiotracker.errors import PipelineWarning
-from aiotracker.events.base import Event
-from aiotracker.normalise import model_data
+from aiotracker.errors import PipelineWarning, warn_caller
+from aiotracker.events.self_describing import SelfDescribingEvent
 from aiotracker.protocol.rules import is_uuid
 from aiotracker.protocol.text import has_lone_surrogate
 
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["ScreenView"]
 
 SCHEMA: Final = "iglu:com.snowplowanalytics.mobile/screen_view/jsonschema/1-0-0"
-OWN_FIELDS: Final = frozenset(Event.model_fields)
 
 
 def _text(value: str | None) -> str | None:
@@ -30,10 +26,18 @@ def _text(value: str | None) -> str | None:
     return value or None
 
 
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, uuid.UUID) else value
+
+
+def _view_id(value: object) -> object:
+    return _as_text(value) if value else str(uuid.uuid4())
+
+
 Text = Annotated[str | None, AfterValidator(_text)]
 
 
-class ScreenView(Event):
+class ScreenView(SelfDescribingEvent, schema=SCHEMA):
     """A screen of an app was viewed.
 
     The published page calls `id_` and `name` optional, while the schema requires both and wants UUIDs
@@ -51,49 +55,38 @@ class ScreenView(Event):
     Source: Iglu Central, `com.snowplowanalytics.mobile/screen_view/jsonschema/1-0-0`.
     """
 
-    event_code: ClassVar[str] = "ue"
-
-    id_: Annotated[Text, Field(serialization_alias="id")] = None
+    id_: Annotated[
+        Text | uuid.UUID,
+        BeforeValidator(_view_id),
+        Field(serialization_alias="id", validate_default=True),
+    ] = None
     name: Text = None
     type: Text = None
     previous_name: Annotated[Text, Field(serialization_alias="previousName")] = None
-    previous_id: Annotated[Text, Field(serialization_alias="previousId")] = None
+    previous_id: Annotated[
+        Text | uuid.UUID, BeforeValidator(_as_text), Field(serialization_alias="previousId")
+    ] = None
     previous_type: Annotated[Text, Field(serialization_alias="previousType")] = None
     transition_type: Annotated[Text, Field(serialization_alias="transitionType")] = None
 
-    def __init__(self, /, **data: Any) -> None:  # Any: pydantic generates the typed signature
-        """Build the event, with an id of its own when none is given.
-
-        Raises:
-            InvalidEventError: an argument breaks its rule or is unknown.
-        """
-        if not data.get("id_"):
-            data["id_"] = str(uuid.uuid4())
-        super().__init__(**data)
-        for problem in self._pipeline_problems():
-            warnings.warn(
-                f"the pipeline will fail this ScreenView: {problem} (schema {SCHEMA})",
-                PipelineWarning,
-                stacklevel=2,
+    def model_post_init(self, context: object, /) -> None:  # noqa: ARG002 - pydantic passes it
+        """Warn of what the schema does not allow."""
+        problems = [] if self.name else ["it needs a name"]
+        for name in ("id_", "previous_id"):
+            value = getattr(self, name)
+            if value is not None and not is_uuid(value):
+                problems.append(f"{name} must be a UUID")
+        for problem in problems:
+            # Without the value: Python remembers each text that it has warned of.
+            warn_caller(
+                PipelineWarning(f"the pipeline will fail this ScreenView: {problem} (schema {SCHEMA})")
             )
 
-    def _pipeline_problems(self) -> list[str]:
-        problems = [] if self.name else ["it needs a name"]
-        for name, value in (("id_", self.id_), ("previous_id", self.previous_id)):
-            if value is not None and not is_uuid(value):
-                problems.append(f"{name}={value!r} must be a UUID")
-        return problems
-
-    def self_describing(self) -> SelfDescribingJson:
-        """Return the screen's data with its schema."""
-        return SelfDescribingJson(SCHEMA, model_data(self, skip=OWN_FIELDS))
-
     @classmethod
-    def _clipped_data(cls, data: Mapping[str, object]) -> dict[str, Any]:  # Any: keyword arguments
+    def _clipped_data(cls, data: Mapping[str, object]) -> dict[str, object]:
         """Leave out ids that are no UUIDs: this view then gets one of its own."""
         kept = super()._clipped_data(data)
         for name in ("id_", "previous_id"):
-            value = kept.get(name)
-            if value is not None and not (isinstance(value, str) and is_uuid(value)):
+            if name in kept and not is_uuid(str(kept[name])):
                 del kept[name]
         return kept

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from pydantic import InstanceOf
 
-from aiotracker.entities import SchemaModel, SelfDescribingJson
+from aiotracker.entities import RESERVED, SchemaModel, SelfDescribingJson
 from aiotracker.errors import ConfigurationError
-from aiotracker.events.base import Event, EventOptions
+from aiotracker.events.base import OPTIONS, Event, EventOptions
 from aiotracker.normalise import model_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["SelfDescribing", "SelfDescribingEvent"]
-
-OWN_FIELDS: Final = frozenset(Event.model_fields)
 
 
 class SelfDescribing(Event):
@@ -53,7 +51,7 @@ class SelfDescribingEvent(Event, SchemaModel):
         class LinkClick(
             SelfDescribingEvent, schema="iglu:com.snowplowanalytics.snowplow/link_click/jsonschema/1-0-1"
         ):
-            target_url: str = Field(alias="targetUrl")
+            target_url: str = Field(serialization_alias="targetUrl")
 
         LinkClick(target_url="https://acme.com", context=[...])
 
@@ -64,6 +62,9 @@ class SelfDescribingEvent(Event, SchemaModel):
 
     event_code: ClassVar[str] = "ue"
 
+    _options: ClassVar[frozenset[str]] = OPTIONS
+    _reserved: ClassVar[frozenset[str]] = RESERVED | {"event_code", "self_describing"}
+
     @classmethod
     def __pydantic_init_subclass__(cls, schema: object = None, **kwargs: Any) -> None:
         """Refuse fields that hide the options of every event.
@@ -72,7 +73,7 @@ class SelfDescribingEvent(Event, SchemaModel):
             ConfigurationError: a field is called like an option of every event.
         """
         super().__pydantic_init_subclass__(schema=schema, **kwargs)
-        for name in sorted(OWN_FIELDS & set(inspect.get_annotations(cls))):
+        for name in sorted(OPTIONS & set(inspect.get_annotations(cls))):
             raise ConfigurationError(
                 name,
                 cls.__name__,
@@ -82,20 +83,8 @@ class SelfDescribingEvent(Event, SchemaModel):
 
     def self_description(self) -> Mapping[str, object]:
         """Return the data that the schema describes, without the options of every event."""
-        return model_data(self, skip=OWN_FIELDS)
+        return model_data(self, skip=OPTIONS)
 
     def self_describing(self) -> SelfDescribingJson:
         """Return the data with its schema."""
         return SelfDescribingJson(self.schema_key.uri, self.self_description())
-
-    @classmethod
-    def _clipped_data(cls, data: Mapping[str, object]) -> dict[str, Any]:  # Any: keyword arguments
-        """Cut text to the `max_length` of its field too, in characters, as JSON Schema counts them."""
-        kept = super()._clipped_data(data)
-        for name, info in cls.model_fields.items():
-            for key in (name, info.alias):
-                text = kept.get(key) if key is not None else None
-                limits = [limit for mark in info.metadata if (limit := getattr(mark, "max_length", None))]
-                if isinstance(text, str) and limits and key is not None:
-                    kept[key] = text[: min(limits)]
-        return kept

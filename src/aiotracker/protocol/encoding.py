@@ -92,9 +92,13 @@ def encode(
             (fields.SELF_DESCRIBING.key, fields.SELF_DESCRIBING_BASE64.key),
             encoding,
         )
-    entities = (*tracker.entities, *(scope.entities if scope else ()), *(event.context or ()))
     texts = [
-        _entity_text(entity, index, encoding)
+        _entity_text(entity, f"{where}[{index}].data", encoding)
+        for where, entities in (
+            ("tracker.context", tracker.entities),
+            ("scope.context", scope.entities if scope else ()),
+            ("context", event.context or ()),
+        )
         for index, entity in enumerate(entities)
         if not (is_anonymous and _schema_of(entity).startswith(SESSION_SCHEMA))
     ]
@@ -176,6 +180,6 @@ def _schema_of(entity: Entity | SelfDescribingJson) -> str:
     return entity.schema if isinstance(entity, SelfDescribingJson) else entity.schema_key.uri
 
 
-def _entity_text(entity: Entity | SelfDescribingJson, index: int, encoding: Encoding) -> str:
+def _entity_text(entity: Entity | SelfDescribingJson, path: str, encoding: Encoding) -> str:
     data = entity.data if isinstance(entity, SelfDescribingJson) else entity.self_description()
-    return _described_text(_schema_of(entity), data, f"context[{index}].data", encoding)
+    return _described_text(_schema_of(entity), data, path, encoding)

@@ -16,15 +16,16 @@ import ipaddress
 import math
 import re
 import uuid
-import warnings
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from aiotracker.errors import PipelineWarning
+from aiotracker.errors import PipelineWarning, warn_caller
 from aiotracker.protocol.fields import PLATFORMS, Field, Rule
-from aiotracker.protocol.page_url import OLD_MAX_LENGTH, clip_url, url_violation
-from aiotracker.protocol.text import cut, has_lone_surrogate, utf16_length
+from aiotracker.protocol.page_url import clip_url, is_for_new_enrich, url_violation
+from aiotracker.protocol.text import cut, has_lone_surrogate, stored, utf16_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,8 +43,11 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UUID: Final = re.compile(
     r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}", re.ASCII
 )
+_ZONE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)  # of an IPv6 address: the name of an interface
 _DIMENSIONS: Final = re.compile(r"([0-9]{1,10})x([0-9]{1,10})", re.ASCII)
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,10}", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?", re.ASCII)
+_SHAPELESS: Final = (bytes, bytearray, memoryview, Mapping, Sequence, AbstractSet)  # no text at heart
 
 
 def normal(field: Field, value: object) -> object:
@@ -91,19 +95,30 @@ def _text(field: Field, value: object) -> str:
     limit = field.max_length
     if has_lone_surrogate(value):
         raise ValueError("has half a surrogate pair, which is no character: decode it properly")
-    # Every character is at most two units, so most texts need no counting.
-    if limit is not None and 2 * len(value) > limit and (length := utf16_length(value)) > limit:
+    # Every character is stored as four units at most, so most texts need no counting.
+    if limit is not None and 4 * len(value) > limit and (length := utf16_length(stored(value))) > limit:
         raise ValueError(
             f"has {length:,} characters, the pipeline fails events with more than {limit:,}: "
             "cut it, or use the clipped(…) constructor"
         )
-    return value
+    return _plain(value)
 
 
 def _clipped_text(field: Field, value: object) -> str | None:
-    if not isinstance(value, str):
-        value = str(value)
-    return cut(value, field.max_length) or None
+    text = _written(value)
+    return None if text is None else cut(text, field.max_length) or None
+
+
+def _plain(text: str) -> str:
+    """Return the text itself where it is of a subclass: an enum's `str()` would be the member's name."""
+    return str.__str__(text)
+
+
+def _written(value: object) -> str | None:
+    """Return what a value from outside is as text: also numbers, UUIDs and URL objects are, lists are not."""
+    if isinstance(value, str):
+        return _plain(value)
+    return None if isinstance(value, _SHAPELESS) else str(value)
 
 
 def _uuid(field: Field, value: object) -> str:  # noqa: ARG001 - one shape for all rules
@@ -133,13 +148,21 @@ def _clipped_int32(field: Field, value: object) -> int:
 def _decimal(field: Field, value: object) -> int | float | Decimal:  # noqa: ARG001
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ValueError(f"must be an int, float or Decimal, not {type(value).__name__}")
-    if not math.isfinite(value):
+    digits = Decimal(value)
+    if not digits.is_finite():
         raise ValueError("must be a finite number: the pipeline has no NaN and no infinity")
     # Tighter than Enrich, which would write the exponent out: no warehouse column holds more.
-    digits = Decimal(value)
     if digits and abs(digits.adjusted()) > MAX_DECIMAL_EXPONENT:
         raise ValueError(f"must be between 1e-{MAX_DECIMAL_EXPONENT} and 1e{MAX_DECIMAL_EXPONENT}")
-    return value
+    if isinstance(value, int):
+        return int(value)  # of an enum, too: see `_plain`
+    return float(value) if isinstance(value, float) else value
+
+
+def _clipped_decimal(field: Field, value: object) -> int | float | Decimal:
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = Decimal(value)
+    return _decimal(field, value)
 
 
 def _flag(field: Field, value: object) -> bool:  # noqa: ARG001
@@ -152,10 +175,13 @@ def _epoch_ms(field: Field, value: object) -> int:  # noqa: ARG001
     if isinstance(value, datetime):
         if value.tzinfo is None or value.utcoffset() is None:
             raise ValueError("is a datetime without a time zone: use datetime.now(timezone.utc)")
-        return epoch_ms(value)
+        moment = epoch_ms(value)
+        if moment > MAX_EPOCH_MS:
+            raise ValueError("is after the year 9999 in UTC")
+        return moment
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("must be milliseconds since 1970 (int or float) or an aware datetime")
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("must be a finite number of milliseconds")
     # Tighter than Enrich, which takes any year from 0: these are other units by mistake.
     if value < MIN_PLAIN_EPOCH_MS:
@@ -166,6 +192,11 @@ def _epoch_ms(field: Field, value: object) -> int:  # noqa: ARG001
     if value > MAX_EPOCH_MS:
         raise ValueError("is after the year 9999 as milliseconds: are these micro- or nanoseconds?")
     return int(value)
+
+
+def _clipped_epoch_ms(field: Field, value: object) -> object:
+    _epoch_ms(field, value)
+    return value  # as it came: a datetime before 1973 is good, its milliseconds alone would look like seconds
 
 
 def _dimensions(field: Field, value: object) -> str:  # noqa: ARG001
@@ -188,13 +219,17 @@ def _clipped_dimensions(field: Field, value: object) -> str:
 
 def _address(field: Field, value: object) -> str:  # noqa: ARG001
     if isinstance(value, ipaddress.IPv4Address | ipaddress.IPv6Address):
-        return str(value)
-    # Enrich checks nothing here, except that a value of blanks and commas stops it (run against 3.9).
-    try:
-        ipaddress.ip_address(value if isinstance(value, str) else "")
-    except ValueError:
-        raise ValueError("must be an IPv4 or IPv6 address, without a port") from None
-    return str(value)
+        address = value
+    else:
+        # Enrich checks nothing here, except that a value of blanks and commas stops it (run against 3.9).
+        try:
+            address = ipaddress.ip_address(value if isinstance(value, str) else "")
+        except ValueError:
+            raise ValueError("must be an IPv4 or IPv6 address, without a port") from None
+    zone = address.scope_id if isinstance(address, ipaddress.IPv6Address) else None
+    if zone is not None and not _ZONE.fullmatch(zone):
+        raise ValueError("must be an IPv6 address with at most the name of an interface after its %")
+    return _plain(value) if isinstance(value, str) else str(address)
 
 
 def _clipped_address(field: Field, value: object) -> str:
@@ -209,26 +244,21 @@ def _url(field: Field, value: object) -> str:
     broken = url_violation(value, is_referrer=field.rule is Rule.REFERRER_URL)
     if broken is not None:
         raise ValueError(f"{broken}; Enrich would fail the event")
-    if len(value) > OLD_MAX_LENGTH:
-        warnings.warn(
-            f"a URL of {len(value):,} characters fails on Enrich before 6.0, whose limit is "
-            f"{OLD_MAX_LENGTH:,}",
-            PipelineWarning,
-            stacklevel=2,
-        )
-    return value
+    if is_for_new_enrich(value):
+        # The same text for every URL: Python remembers each text that it has warned of.
+        warn_caller(PipelineWarning("a URL of more than 4,096 characters fails on Enrich before 6.0"))
+    return _plain(value)
 
 
 def _clipped_url(field: Field, value: object) -> str | None:
-    if not isinstance(value, str):
-        value = str(value)
-    return clip_url(cut(value, None), is_referrer=field.rule is Rule.REFERRER_URL)
+    text = _written(value)
+    return None if text is None else clip_url(cut(text, None), is_referrer=field.rule is Rule.REFERRER_URL)
 
 
 def _platform(field: Field, value: object) -> str:  # noqa: ARG001
-    if value not in PLATFORMS:
+    if not isinstance(value, str) or value not in PLATFORMS:
         raise ValueError(f"must be one of {', '.join(PLATFORMS)}")
-    return str(value)
+    return _plain(value)
 
 
 def _unsupported(field: Field, value: object) -> str:  # noqa: ARG001
@@ -256,6 +286,8 @@ _NORMAL: Final[dict[Rule, Callable[[Field, object], object]]] = {
 _CLIPPED: Final[dict[Rule, Callable[[Field, object], object | None]]] = {
     Rule.TEXT: _clipped_text,
     Rule.INT32: _clipped_int32,
+    Rule.DECIMAL: _clipped_decimal,
+    Rule.EPOCH_MS: _clipped_epoch_ms,
     Rule.DIMENSIONS: _clipped_dimensions,
     Rule.ADDRESS: _clipped_address,
     Rule.PAGE_URL: _clipped_url,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from aiotracker.errors import InvalidSchemaKeyError
+from aiotracker.errors import InvalidSchemaKeyError, shown
 
 __all__ = ["SchemaKey"]
 
@@ -43,6 +43,32 @@ class SchemaKey:
     model: int
     revision: int
     addition: int
+
+    def __post_init__(self) -> None:
+        """Check the parts, from wherever they come.
+
+        Raises:
+            InvalidSchemaKeyError: a part breaks the grammar; the message says which.
+        """
+        for label, part, pattern in (
+            ("vendor", self.vendor, _VENDOR),
+            ("name", self.name, _NAME),
+            ("format", self.format, _NAME),
+        ):
+            if not isinstance(part, str) or not pattern.fullmatch(part):
+                dots = ", dots" if pattern is _VENDOR else ""
+                rule = f"the {label} {shown(part)} may have ASCII letters, digits{dots}, - and _ only"
+                raise InvalidSchemaKeyError(self.uri, rule)
+            if len(part) > MAX_PART_LENGTH:
+                raise InvalidSchemaKeyError(
+                    self.uri, f"the {label} has more than {MAX_PART_LENGTH} characters"
+                )
+        numbers = (self.model, self.revision, self.addition)
+        if not all(type(number) is int for number in numbers) or min(numbers) < 0 or self.model < 1:
+            rule = f"the version {shown(self.version)} must be three whole numbers, the first above 0"
+            raise InvalidSchemaKeyError(self.uri, rule)
+        if max(numbers) > MAX_VERSION_PART:
+            raise InvalidSchemaKeyError(self.uri, f"a number of the version is above {MAX_VERSION_PART:,}")
 
     @classmethod
     def parse(cls, uri: str) -> SchemaKey:
@@ -82,23 +108,12 @@ def _parse(uri: str) -> SchemaKey:
     if len(parts) != _PARTS:
         raise InvalidSchemaKeyError(uri, f"it must have 4 parts, this has {len(parts)}")
     vendor, name, form, version = parts
-    for label, part, pattern in (
-        ("vendor", vendor, _VENDOR),
-        ("name", name, _NAME),
-        ("format", form, _NAME),
-    ):
-        if not pattern.fullmatch(part):
-            dots = ", dots" if pattern is _VENDOR else ""
-            rule = f"the {label} {part!r} may have ASCII letters, digits{dots}, - and _ only"
-            raise InvalidSchemaKeyError(uri, rule)
-        if len(part) > MAX_PART_LENGTH:
-            raise InvalidSchemaKeyError(uri, f"the {label} has more than {MAX_PART_LENGTH} characters")
     numbers = _VERSION.fullmatch(version)
     if numbers is None:
-        rule = f"the version {version!r} must be three numbers without leading zeros, the first above 0"
+        rule = f"the version {shown(version)} must be three numbers without leading zeros, the first above 0"
         raise InvalidSchemaKeyError(uri, rule)
-    # Lengths first: int() refuses texts of thousands of digits with an error of its own.
-    if any(len(n) > len(str(MAX_VERSION_PART)) or int(n) > MAX_VERSION_PART for n in numbers.groups()):
+    # int() refuses texts of thousands of digits with an error of its own.
+    if any(len(number) > len(str(MAX_VERSION_PART)) for number in numbers.groups()):
         raise InvalidSchemaKeyError(uri, f"a number of the version is above {MAX_VERSION_PART:,}")
     model, revision, addition = (int(number) for number in numbers.groups())
     return SchemaKey(vendor, name, form, model, revision, addition)

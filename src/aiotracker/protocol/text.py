@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["cut", "deleted_controls", "has_lone_surrogate", "utf16_length"]
+__all__ = ["cut", "has_lone_surrogate", "stored", "utf16_length"]
 
-# Deleted by Enrich from every string, except that a tab becomes four spaces.
 # Source: Enrich 6.10, `ConversionUtils.scala`; U+0080 to U+009F stay (run against Enrich 3.9).
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROLS: Final = dict.fromkeys((*range(0x20), 0x7F)) | {ord("\t"): "    "}
 _SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 _LAST_BMP: Final = "\uffff"
 
@@ -29,19 +28,23 @@ def has_lone_surrogate(text: str) -> bool:
     return not text.isascii() and _SURROGATES.search(text) is not None
 
 
-def deleted_controls(text: str) -> str:
-    """Return what is left when the pipeline has deleted control characters."""
-    return _CONTROLS.sub("", text)
+def stored(text: str) -> str:
+    """Return what the pipeline makes of a text: tabs become four spaces, other controls are deleted.
+
+    Limits apply to this form, so a text full of tabs is longer than it looks.
+    """
+    return text if text.isprintable() else text.translate(_CONTROLS)
 
 
 def cut(text: str, max_length: int | None) -> str:
-    """Return the longest beginning of at most `max_length` UTF-16 units; lone surrogates become U+FFFD.
+    """Return the longest beginning whose stored form has at most `max_length` UTF-16 units.
 
-    A character beyond the Basic Multilingual Plane is kept whole or left out.
+    Lone surrogates become U+FFFD. What must be cut is returned in its stored form; a character beyond
+    the Basic Multilingual Plane is kept whole or left out.
     """
     if has_lone_surrogate(text):
         text = _SURROGATES.sub("\ufffd", text)
-    if max_length is None or utf16_length(text) <= max_length:
+    if max_length is None or utf16_length(as_stored := stored(text)) <= max_length:
         return text
-    units = text.encode("utf-16-le")[: 2 * max_length]
+    units = as_stored.encode("utf-16-le")[: 2 * max_length]
     return units.decode("utf-16-le", errors="ignore")

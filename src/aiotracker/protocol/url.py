@@ -12,20 +12,26 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from aiotracker.errors import CollectorURLError
+from aiotracker.errors import CollectorURLError, ConfigurationError, shown
 
 __all__ = ["DEFAULT_POST_PATH", "CollectorURL"]
 
 DEFAULT_POST_PATH: Final = "/com.snowplowanalytics.snowplow/tp2"
 GET_PATH: Final = "/i"
 LOOPBACK_NAMES: Final = frozenset({"localhost", "localhost.localdomain"})
+MAX_HOST_LENGTH: Final = 253  # of a domain name, and 63 between dots: no name server knows a longer one
+MAX_LABEL_LENGTH: Final = 63
 MAX_PORT: Final = 65_535
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+BAD_BRACKETS: Final = "has a host that cannot be read: brackets belong to an IPv6 address"
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_BROKEN_SCHEME = re.compile(r"https?:(?!//|[0-9]+(?:/|$))", re.IGNORECASE)  # `http:80` is host and port
+_NETLOC = re.compile(r"(?:.*@)?(?:\[[^\[\]]*:[^\[\]]*\](?::[^\[\]]*)?|[^\[\]]*)")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\.?", re.ASCII)
-_PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*", re.ASCII)
-_POST_PATH = re.compile(r"/[^/?#\s]+/[^/?#\s]+", re.ASCII)
+_SEGMENT = r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+"
+_PATH = re.compile(f"(?:{_SEGMENT})*", re.ASCII)
+_POST_PATH = re.compile(_SEGMENT * 2, re.ASCII)
 _ONLY_PORT = re.compile(r"(?:\[[^\]]*\]|[^:]*):([^:/?#]*)")
 
 
@@ -61,14 +67,15 @@ class CollectorURL:
                 `/com.acme/track`.
         Raises:
             CollectorURLError: the text cannot be the address of a collector; the message says why.
+            ConfigurationError: the POST path is none.
         Source: collector 3.4, `Routes.scala` (paths have exactly two segments; a trailing slash is
             404) and `collector.paths` of its configuration.
         """
         if not isinstance(text, str):
             raise CollectorURLError(text, f"must be text, not {type(text).__name__}")
         parts, scheme = _split(text)
-        host = _host(text, parts)
         port = _port(text, parts)
+        host = _host(text, parts)
         if not scheme:
             scheme = "http" if _is_loopback(host) else "https"
         if parts.username is not None or parts.password is not None:
@@ -85,13 +92,8 @@ class CollectorURL:
             prefix = prefix.removesuffix(DEFAULT_POST_PATH)
         if not _PATH.fullmatch(prefix):
             raise CollectorURLError(text, f"has a path that no server takes as it stands: {prefix!r}")
-        if post_path is not None:
-            post_path = "/" + post_path.strip("/")
-            if not _POST_PATH.fullmatch(post_path):
-                raise CollectorURLError(
-                    post_path, "is not a POST path: the collector takes exactly /vendor/version"
-                )
-        return cls(scheme, host, port or DEFAULT_PORTS[scheme], prefix, post_path or DEFAULT_POST_PATH)
+        own_path = DEFAULT_POST_PATH if post_path is None else _post_path(post_path)
+        return cls(scheme, host, port or DEFAULT_PORTS[scheme], prefix, own_path)
 
     @property
     def is_loopback(self) -> bool:
@@ -134,10 +136,14 @@ def _split(text: str) -> tuple[SplitResult, str]:
     has_scheme = _SCHEME.match(text) is not None
     if text.startswith("//"):
         raise CollectorURLError(text, "has no scheme before //: write https://…")
+    if _BROKEN_SCHEME.match(text):
+        raise CollectorURLError(text, "has no // after its scheme: write https://…")
     try:
         parts = urlsplit(text if has_scheme else f"//{text}")
-    except ValueError as error:
-        raise CollectorURLError(text, str(error)) from error
+    except ValueError:  # whose message may hold credentials
+        raise CollectorURLError(text, BAD_BRACKETS) from None
+    if not _NETLOC.fullmatch(parts.netloc):
+        raise CollectorURLError(text, BAD_BRACKETS)
     scheme = parts.scheme.lower()
     if scheme not in ("", "http", "https"):
         raise CollectorURLError(text, f"has the scheme {scheme}: a collector speaks http or https")
@@ -158,8 +164,13 @@ def _host(text: str, parts: SplitResult) -> str:
             host = host.encode("idna").decode("ascii")
         except UnicodeError as error:
             raise CollectorURLError(text, f"has a host that is no domain name: {error}") from error
-    if not _HOST.fullmatch(host) or ".." in host:
-        raise CollectorURLError(text, f"has a host that is no domain name: {host!r}")
+    labels = host.removesuffix(".").split(".")
+    if (
+        not _HOST.fullmatch(host)
+        or len(host) > MAX_HOST_LENGTH
+        or not all(0 < len(label) <= MAX_LABEL_LENGTH for label in labels)
+    ):
+        raise CollectorURLError(text, f"has a host that is no domain name: {shown(host)}")
     if host.replace(".", "").isdigit():
         try:
             ipaddress.IPv4Address(host)
@@ -175,9 +186,19 @@ def _port(text: str, parts: SplitResult) -> int | None:
         if ":" in netloc and not netloc.startswith("["):
             raise CollectorURLError(text, "has more than one port; an IPv6 address needs brackets")
         return None
-    if not match[1].isascii() or not match[1].isdigit() or not 0 < int(match[1][:6]) <= MAX_PORT:
-        raise CollectorURLError(text, f"has a port that is not from 1 to {MAX_PORT}: {match[1]!r}")
-    return int(match[1])
+    digits = match[1].lstrip("0")
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= len(str(MAX_PORT))
+    if not is_number or int(digits) > MAX_PORT:
+        raise CollectorURLError(text, f"has a port that is not from 1 to {MAX_PORT}: {shown(match[1])}")
+    return int(digits)
+
+
+def _post_path(given: str) -> str:
+    path = "/" + given.strip("/") if isinstance(given, str) else ""
+    if not _POST_PATH.fullmatch(path):
+        rule = "must be /vendor/version: a collector takes POSTs on two segments, no more and no less"
+        raise ConfigurationError("post_path", given, rule)
+    return path
 
 
 def _is_loopback(host: str) -> bool:
