@@ -149,7 +149,7 @@ class Callbacks:
                         await self._asynchronous[notice.kind](notice)  # type: ignore[misc]  # only coroutine functions are here
                     if scope.cancelled_caught:
                         self._complain(notice, f"took more than {CALLBACK_SECONDS:g} s")
-                except BaseException as error:  # noqa: BLE001 - a user's callback must not hurt delivery
+                except BaseException as error:  # whatever it is, it must not hurt delivery
                     if isinstance(error, anyio.get_cancelled_exc_class()) and is_cancelled():
                         raise
                     self._complain(notice, f"raised {type(error).__name__}: {error}")
