@@ -82,9 +82,7 @@ def build(session: nox.Session) -> None:
     session.run(sys.executable, "-m", "virtualenv", "--clear", str(bare), external=True)
     scripts = bare / ("Scripts" if os.name == "nt" else "bin")
     python, aiotracker = str(scripts / "python"), str(scripts / "aiotracker")
-    session.run(
-        python, "-m", "pip", "install", "--quiet", *map(str, dist.glob("*.whl")), external=True
-    )
+    session.run(python, "-m", "pip", "install", "--quiet", *map(str, dist.glob("*.whl")), external=True)
     # The HTTP library costs 100 ms: it is imported when a tracker is opened, not before.
     is_lazy = "import sys, aiotracker; assert 'httpx' not in sys.modules"
     session.run(python, "-I", "-c", is_lazy, external=True)
@@ -115,6 +113,28 @@ def tests(session: nox.Session) -> None:
     """Run the tests on every Python that is supported and here."""
     session.install(WITH_EXTRAS, *group("test"))
     session.run("pytest", junit(session), *session.posargs)
+
+
+@nox.session(default=False)
+def faults(session: nox.Session) -> None:
+    """Play every fault at full length, hold delivery to its figures, and write them into the docs.
+
+    Takes a quarter of an hour, and wants a machine that does nothing else meanwhile.
+    """
+    session.install(WITH_EXTRAS, *group("test"))
+    table = ("--fault-report", "docs/reliability.md")
+    # `-m ""` takes back what keeps the full size out of other runs.
+    session.run("pytest", "-m", "", junit(session), *table, *session.posargs, "tests/faults")
+
+
+@nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Track for a long time under random faults; account for every event, and watch memory.
+
+    `nox -s soak -- --minutes 20 --rate 2000`
+    """
+    session.install(WITH_EXTRAS, *group("test"))
+    session.run("python", "-m", "benchmarks.soak", *session.posargs)
 
 
 @nox.session(default=False)

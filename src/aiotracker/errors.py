@@ -72,11 +72,7 @@ def shown(value: object) -> str:
         text = repr(value[:MAX_SHOWN_CHARACTERS] if isinstance(value, str | bytes) else value)
     except Exception:  # noqa: BLE001 - a broken __repr__ of a user's class must not hide the real error
         text = f"<{type(value).__name__} without a repr>"
-    if len(text) > MAX_SHOWN_CHARACTERS:
-        text = text[:MAX_SHOWN_CHARACTERS] + "…"
-    elif isinstance(value, str | bytes) and len(value) > MAX_SHOWN_CHARACTERS:
-        text += "…"
-    return text
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + "…"
 
 
 def warn_caller(warning: AiotrackerWarning) -> None:

@@ -64,6 +64,20 @@ class Text(str):  # noqa: SLOT000 - as users write it
         return "no"
 
 
+class Count(int):
+    """A number of a class of its own, as libraries of arrays have."""
+
+    def __str__(self) -> str:
+        """Return something else."""
+        return "no"
+
+
+class Share(float):
+    """Likewise."""
+
+    __repr__ = Count.__str__
+
+
 class Point(NamedTuple):
     """A tuple with names."""
 
@@ -155,6 +169,8 @@ def refusal(value: object, **options: Any) -> InvalidDataError:
         (Kind.NOTHING, "null"),
         (Rights.READ | Rights.WRITE, "3"),
         (Text("yes"), '"yes"'),
+        (Count(7), "7"),
+        (Share(0.5), "0.5"),
         ({Text("yes"): 1, OldColour.RED: 2, Colour.RED + "dish": 3}, '{"yes":1,"red":2,"reddish":3}'),
         (Point(1, 2), "[1,2]"),
         (collections.OrderedDict(b=1, a=2), '{"b":1,"a":2}'),

@@ -544,11 +544,11 @@ class SchemaKey
 class ScreenView(SelfDescribingEvent)
     ScreenView(
         *,
-        id_: Text | UUID, BeforeValidator(_view_id) = None,
+        id_: ViewId = None,
         name: Text = None,
         type: Text = None,
         previous_name: Text = None,
-        previous_id: Text | UUID, BeforeValidator(_as_text) = None,
+        previous_id: Id = None,
         previous_type: Text = None,
         transition_type: Text = None,
     )

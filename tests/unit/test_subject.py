@@ -185,6 +185,8 @@ def test_deleting_unsets_a_field() -> None:
     del subject.user_id
 
     assert (None, {}) == (subject.user_id, subject.pairs())
+    with pytest.raises(AttributeError):
+        del subject.userid  # type: ignore[attr-defined]  # misspelt
 
 
 def test_an_unknown_field_is_refused_with_a_suggestion() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field, PlainValidator
 
 from aiotracker.errors import PipelineWarning, warn_caller
 from aiotracker.events.self_describing import SelfDescribingEvent
@@ -26,15 +26,23 @@ def _text(value: str | None) -> str | None:
     return value or None
 
 
-def _as_text(value: object) -> object:
-    return str(value) if isinstance(value, uuid.UUID) else value
+def _id(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return _text(value)
+    if not isinstance(value, uuid.UUID):
+        raise ValueError(f"must be a UUID, as text or as an object, not {type(value).__name__}")
+    return str(value)
 
 
-def _view_id(value: object) -> object:
-    return _as_text(value) if value else str(uuid.uuid4())
+def _view_id(value: object) -> str:
+    return _id(value) or str(uuid.uuid4())
 
 
 Text = Annotated[str | None, AfterValidator(_text)]
+Id = Annotated[str | uuid.UUID | None, PlainValidator(_id, json_schema_input_type=str | uuid.UUID | None)]
+ViewId = Annotated[
+    str | uuid.UUID | None, PlainValidator(_view_id, json_schema_input_type=str | uuid.UUID | None)
+]
 
 
 class ScreenView(SelfDescribingEvent, schema=SCHEMA):
@@ -55,17 +63,11 @@ class ScreenView(SelfDescribingEvent, schema=SCHEMA):
     Source: Iglu Central, `com.snowplowanalytics.mobile/screen_view/jsonschema/1-0-0`.
     """
 
-    id_: Annotated[
-        Text | uuid.UUID,
-        BeforeValidator(_view_id),
-        Field(serialization_alias="id", validate_default=True),
-    ] = None
+    id_: Annotated[ViewId, Field(serialization_alias="id", validate_default=True)] = None
     name: Text = None
     type: Text = None
     previous_name: Annotated[Text, Field(serialization_alias="previousName")] = None
-    previous_id: Annotated[
-        Text | uuid.UUID, BeforeValidator(_as_text), Field(serialization_alias="previousId")
-    ] = None
+    previous_id: Annotated[Id, Field(serialization_alias="previousId")] = None
     previous_type: Annotated[Text, Field(serialization_alias="previousType")] = None
     transition_type: Annotated[Text, Field(serialization_alias="transitionType")] = None
 

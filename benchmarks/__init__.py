@@ -1,0 +1,1 @@
+"""Measurements: speed and endurance, never part of the tests."""

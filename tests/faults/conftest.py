@@ -1,0 +1,97 @@
+"""What the tests of faults share: rigs whose books are checked, two sizes of a test, and the table.
+
+Every test comes in a quick size, which is part of every run, and where its figures need time or
+volume also in full size, marked `faults`. `nox -s faults` runs all and writes the table of faults.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.faults.report import LOOPS, FaultTable
+from tests.faults.rig import Rigs
+
+TABLE = pytest.StashKey[FaultTable]()
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+class FaultReport(Protocol):
+    """Notes what a test measured."""
+
+    def __call__(
+        self, fault: str, *, reaction: str, bound: str, figure: str, loop: str | None = None
+    ) -> None:
+        """Note it for the table.
+
+        Args:
+            fault: what happened, the same text on every loop.
+            reaction: what aiotracker did, in a few words.
+            bound: what the test requires.
+            figure: what was measured.
+            loop: where; by default the loop that the test runs on.
+        """
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the page that the table is written into."""
+    parser.addoption("--fault-report", metavar="PAGE", help="write the table of faults into this page")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin a table."""
+    config.stash[TABLE] = FaultTable()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the table of a run in which everything passed."""
+    page = session.config.getoption("--fault-report", default=None)
+    if page is not None and exitstatus == pytest.ExitCode.OK:
+        session.config.stash[TABLE].write(Path(page))
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reach the collector directly, whatever the environment says."""
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+async def rigs() -> AsyncIterator[Rigs]:
+    """Build rigs; after the test every event of each must be accounted for."""
+    rigs = Rigs()
+    yield rigs
+    await rigs.finish()
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """Catch what the tracker logs."""
+    caplog.set_level(logging.INFO, "aiotracker")
+    return caplog
+
+
+@pytest.fixture
+def fault_report(request: pytest.FixtureRequest) -> FaultReport:
+    """Note what the test measured."""
+    node = request.node
+    path, line, _ = node.location
+    own_loop = next((loop for loop in LOOPS if loop in node.name), "")
+    is_full = node.get_closest_marker("faults") is not None
+
+    def note(fault: str, *, reaction: str, bound: str, figure: str, loop: str | None = None) -> None:
+        request.config.stash[TABLE].add(
+            (path, line or 0),
+            loop or own_loop,
+            is_full=is_full,
+            fault=fault,
+            reaction=reaction,
+            bound=bound,
+            figure=figure,
+        )
+
+    return note
