@@ -102,7 +102,8 @@ def tell(tracker: Tracker, reading: Reading) -> None:
     refused = {str(reason): count for reason, count in stats.refused.items()}
     print(
         f"{reading.seconds:6.0f} s  offered {stats.offered:,}  delivered {stats.delivered:,}"
-        f"  refused {refused}  dropped {dropped}  held {stats.buffered + stats.in_flight:,}  requests {stats.requests:,}"
+        f"  refused {refused}  dropped {dropped}  held {stats.buffered + stats.in_flight:,}"
+        f"  requests {stats.requests:,}"
         f"  {reading.resident_mib:.1f} MiB  {reading.files} files  {reading.threads} threads",
         flush=True,
     )
@@ -176,9 +177,7 @@ def main() -> int:
     parser.add_argument("--loop", choices=["asyncio", "uvloop", "trio"], default="asyncio")
     arguments = parser.parse_args()
     seed = int.from_bytes(os.urandom(4)) if arguments.seed is None else arguments.seed
-    print(
-        f"seed {seed}, {arguments.minutes:g} minutes at {arguments.rate:,} events a second on {arguments.loop}"
-    )
+    print(f"seed {seed}, {arguments.minutes:g} minutes, {arguments.rate:,} events a second, {arguments.loop}")
     command = [sys.executable, "-m", "benchmarks.soak_collector", str(seed)]
     with subprocess.Popen(  # noqa: S603 - our own module
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

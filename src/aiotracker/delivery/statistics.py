@@ -136,7 +136,9 @@ class Ledger:
     def after_fork(self) -> None:
         """In a forked child: what was not settled belongs to the parent. The lock may be held: a new one."""
         self._lock = Lock()
-        self._dropped[DropReason.FORKED] += self._buffered + self._in_flight
+        # Not `buffered` and `in_flight`: another thread may have been between two accounts.
+        unsettled = self._accepted - self._delivered - sum(self._dropped.values())
+        self._dropped[DropReason.FORKED] += unsettled
         self._buffered = self._in_flight = 0
 
     def attempt(self) -> None:
