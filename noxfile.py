@@ -5,6 +5,7 @@ pyproject.toml. A Python that the machine lacks is skipped; the one that runs no
 """
 
 import os
+import random
 import shutil
 import sys
 import tarfile
@@ -124,7 +125,7 @@ def faults(session: nox.Session) -> None:
     session.install(WITH_EXTRAS, *group("test"))
     table = ("--fault-report", "docs/reliability.md")
     # `-m ""` takes back what keeps the full size out of other runs.
-    session.run("pytest", "-m", "", junit(session), *table, *session.posargs, "tests/faults")
+    session.run("pytest", "-m", "", junit(session), *table, *session.posargs, "tests/faults", "tests/life")
 
 
 @nox.session(default=False)
@@ -135,6 +136,24 @@ def soak(session: nox.Session) -> None:
     """
     session.install(WITH_EXTRAS, *group("test"))
     session.run("python", "-m", "benchmarks.soak", *session.posargs)
+
+
+@nox.session(default=False)
+def model(session: nox.Session) -> None:
+    """Play random programs against the model of delivery: 2,000 per loop, or a night's worth.
+
+    `nox -s model -- --thorough` plays 50,000 in all; `--hypothesis-seed=…` plays those of an earlier run.
+    """
+    options = list(session.posargs)
+    examples = 2_000
+    if "--thorough" in options:
+        options.remove("--thorough")
+        examples = 50_000 // 3 + 1
+    if not any(option.startswith("--hypothesis-seed") for option in options):
+        options.append(f"--hypothesis-seed={random.randrange(2**32)}")  # nox shows the command, seed included
+    session.install(WITH_EXTRAS, *group("test"))
+    environment = {"AIOTRACKER_MODEL_EXAMPLES": str(examples)}
+    session.run("pytest", "--timeout=0", junit(session), *options, "tests/model", env=environment)
 
 
 @nox.session(default=False)

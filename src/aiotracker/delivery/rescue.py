@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from aiotracker.delivery.requests import RequestBuilder
     from aiotracker.delivery.transport import Transport
+    from aiotracker.protocol.exchange import Request
     from aiotracker.protocol.url import CollectorURL
     from aiotracker.stores.base import Lease
 
@@ -64,17 +65,23 @@ class Rescue:
             by: moment of `time.monotonic()` at which it must be over.
         """
         request = self._requests.build(lease, now_ms)
-        parts = urlsplit(request.url)
-        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        is_reused = self._connection is not None
         try:
-            connection = self._connected(by)
-            connection.request(request.method, target, request.body or None, dict(request.headers))
-            with connection.getresponse() as response:
-                response.read(64 * 1024)
-                return 200 <= response.status < 300  # noqa: PLR2004 - success
+            return self._exchange(self._connected(by), request)
         except (OSError, http.client.HTTPException, ValueError):
             self.close()
-            return False
+        # A connection that was kept may have died meanwhile; a new one is worth what is left of the budget.
+        return is_reused and self.deliver(lease, now_ms=now_ms, by=by)
+
+    def _exchange(self, connection: http.client.HTTPConnection, request: Request) -> bool:
+        parts = urlsplit(request.url)
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        connection.request(request.method, target, request.body or None, dict(request.headers))
+        with connection.getresponse() as response:
+            response.read(64 * 1024)
+        if connection.sock is None:  # the server said that it closes
+            self.close()
+        return 200 <= response.status < 300  # noqa: PLR2004 - success
 
     def close(self) -> None:
         """Close the socket."""
@@ -92,6 +99,7 @@ class Rescue:
             if self._url.is_secure:
                 wrapped.wrap(self._context(), self._url.host)
             self._connection = http.client.HTTPConnection(self._url.host, self._url.port)
+            self._connection.auto_open = 0  # it would connect without our budget
             self._connection.sock = wrapped
         return self._connection
 

@@ -1,0 +1,1 @@
+"""Programs that the tests of this folder run in processes of their own."""

@@ -1,0 +1,27 @@
+"""Tracks events inside of `async with` until Ctrl-C ends it: `interrupted LOOP URL`."""
+
+import sys
+import time
+
+import anyio
+
+from aiotracker import PageView, Tracker
+from tests.life.loops import run
+
+LOOP, URL = sys.argv[1:]
+
+
+async def main() -> None:
+    """Track, say so, and wait."""
+    async with Tracker("interrupted", URL) as tracker:
+        for number in range(250):
+            await tracker.track(PageView(page_url=f"https://acme.com/{number}"))
+        print("ready", flush=True)
+        await anyio.sleep_forever()
+
+
+try:
+    run(LOOP, main)
+except KeyboardInterrupt as error:
+    print(f"leaving {time.monotonic()}")
+    print(f"interrupted {error.__cause__}")

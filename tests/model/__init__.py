@@ -1,0 +1,1 @@
+"""Random programs, and a model of what must become of every event."""
