@@ -35,9 +35,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> object:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_pycollect_makeitem(
-    collector: pytest.Module | pytest.Class, name: str, obj: object
-) -> None:
+def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> None:
     """Hand async tests to anyio; its own auto mode would take pytest-asyncio's away, too."""
     if not collector.istestfunction(obj, name):
         return

@@ -11,8 +11,7 @@ import aiotracker
 
 SOURCE = Path(aiotracker.__file__).parent
 PACKAGES = sorted(
-    ".".join(["aiotracker", *init.parent.relative_to(SOURCE).parts])
-    for init in SOURCE.rglob("__init__.py")
+    ".".join(["aiotracker", *init.parent.relative_to(SOURCE).parts]) for init in SOURCE.rglob("__init__.py")
 )
 
 

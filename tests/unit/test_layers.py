@@ -70,8 +70,7 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
                 prefix = "." * level + (base or "")
                 yield from ((node.lineno, f"{prefix}.{alias.name}") for alias in names)
             case ast.Call(
-                func=ast.Name(id="__import__" | "import_module")
-                | ast.Attribute(attr="import_module"),
+                func=ast.Name(id="__import__" | "import_module") | ast.Attribute(attr="import_module"),
                 args=[ast.Constant(value=str(name)), *_],
             ):
                 yield node.lineno, name
