@@ -7,6 +7,7 @@ reserves room in every emitter, and puts the record into those that granted it, 
 from __future__ import annotations
 
 import functools
+import sys
 import traceback
 import uuid
 import warnings
@@ -199,6 +200,8 @@ class Tracker:
         loop = getattr(self, "_loop", None)  # an __init__ that raised leaves nothing behind
         if loop is None or not self._is_open or self._fanout.is_forked:
             return
+        if sys.is_finalizing():
+            return  # what could be told was told at exit, and the modules that tell are being taken apart
         stats = self.stats()
         waiting = stats.buffered + stats.in_flight
         message = f"the tracker {self.namespace!r} was not closed, {waiting} events were waiting"

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 
 import anyio
@@ -60,7 +61,10 @@ def in_child() -> None:
 
 def fork(child: Callable[[], None] = in_child) -> int:
     """Fork; return the child's process id in the parent."""
-    pid = os.fork()
+    with warnings.catch_warnings():
+        # Since 3.12 Python warns of every thread: here of one that the loop keeps for later.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
     if pid == 0:
         child()
     return pid
