@@ -1,5 +1,6 @@
 """Tracks events inside of `async with` until Ctrl-C ends it: `interrupted LOOP URL`."""
 
+import signal
 import sys
 import time
 
@@ -20,6 +21,7 @@ async def main() -> None:
         await anyio.sleep_forever()
 
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a script starts in the background
 try:
     run(LOOP, main)
 except KeyboardInterrupt as error:
