@@ -28,6 +28,7 @@ from pydantic.functional_serializers import PlainSerializer, WrapSerializer
 from pydantic_core import Url
 
 from aiotracker.errors import InvalidDataError, shown
+from aiotracker.protocol.fields import MAX_DECIMAL_EXPONENT
 from aiotracker.protocol.text import has_lone_surrogate
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["MAX_DEPTH", "json_text", "model_data"]
 
 MAX_DEPTH: Final = 35  # of the user's part of the JSON; with the envelope it stays below Enrich's 40
-MAX_DECIMAL_EXPONENT: Final = 308  # of a double; larger ones are expanded digit by digit downstream
 MAX_INTEGER: Final = 10 ** (MAX_DECIMAL_EXPONENT + 1)
 MAX_SEGMENT: Final = 40  # characters of a key in a path; a longer one would hide the rest of the message
 MAX_REMEMBERED_MODELS: Final = 512

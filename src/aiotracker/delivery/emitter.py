@@ -156,6 +156,7 @@ class Emitter:
                 "ssl_context", ssl_context, "belongs to the transport that is given: set it there"
             )
         self._store = event_store
+        self._body_limit = min(self._settings.byte_limit, body_bytes([event_store.max_record_bytes]))
         self._transport = transport
         self._headers = _checked_headers(headers, auth)
         self._ledger = Ledger()
@@ -254,8 +255,7 @@ class Emitter:
     def oversize(self, record: Record, *, get_base64: bool) -> tuple[int, int] | None:
         """Return bytes needed and bytes allowed when a record is too large, else None."""
         if self._settings.method == "post":
-            size = body_bytes([record.size_bytes])
-            limit = min(self._settings.byte_limit, body_bytes([self._store.max_record_bytes]))
+            size, limit = body_bytes([record.size_bytes]), self._body_limit
         else:
             query = get_query(record, 10**12, base64=get_base64)  # 13 digits, as now
             size, limit = len(self.url.get_url) + 1 + len(query), MAX_GET_URL_BYTES

@@ -18,11 +18,17 @@ from typing import Final
 __all__ = [
     "EVENT_NAMES",
     "FIELDS",
+    "MAX_DECIMAL_EXPONENT",
+    "MAX_EPOCH_MS",
     "PLATFORMS",
     "PRIVATE_FIELDS",
     "Field",
     "Rule",
 ]
+
+MAX_EPOCH_MS: Final = 253_402_300_799_999  # the end of the year 9999, the last that Enrich takes
+MAX_DECIMAL_EXPONENT: Final = 308
+"""Of a double, which is what warehouse columns hold; Enrich writes 1e400 out in 401 digits."""
 
 
 class Rule(Enum):

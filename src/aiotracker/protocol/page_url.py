@@ -15,6 +15,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote_plus
 
+from aiotracker.protocol.fields import MAX_EPOCH_MS
 from aiotracker.protocol.text import cut, stored, utf16_length
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ MAX_QUERY: Final = 6000
 MAX_FRAGMENT: Final = 3000
 MAX_CROSS_DOMAIN_PARTS: Final = 7  # of `_sp`; with more Enrich ignores it
 MAX_CROSS_DOMAIN_USER: Final = 128
-MAX_EPOCH_MS: Final = 253_402_300_799_999
 MAX_EXPANSION: Final = 12  # of one character when it is encoded: a tab is four spaces, an emoji four bytes
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")

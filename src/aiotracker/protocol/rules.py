@@ -23,7 +23,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from aiotracker.errors import PipelineWarning, warn_caller
-from aiotracker.protocol.fields import PLATFORMS, Field, Rule
+from aiotracker.protocol.fields import MAX_DECIMAL_EXPONENT, MAX_EPOCH_MS, PLATFORMS, Field, Rule
 from aiotracker.protocol.page_url import clip_url, is_for_new_enrich, url_violation
 from aiotracker.protocol.text import cut, has_lone_surrogate, stored, utf16_length
 
@@ -34,10 +34,8 @@ __all__ = ["clipped", "epoch_ms", "is_uuid", "normal", "wire"]
 
 MIN_INT32: Final = -(2**31)
 MAX_INT32: Final = 2**31 - 1
-MAX_EPOCH_MS: Final = 253_402_300_799_999  # the end of the year 9999
 MIN_PLAIN_EPOCH_MS: Final = 100_000_000_000
 """March 1973. A plain number below it is seconds in all likelihood; an older time is given as datetime."""
-MAX_DECIMAL_EXPONENT: Final = 308  # of a double; Enrich writes 1e400 out in 401 digits
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UUID: Final = re.compile(
