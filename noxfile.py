@@ -122,7 +122,7 @@ def faults(session: nox.Session) -> None:
 
     Takes a quarter of an hour, and wants a machine that does nothing else meanwhile.
     """
-    session.install(WITH_EXTRAS, *group("test"))
+    session.install(WITH_EXTRAS, *group("faults"))
     table = ("--fault-report", "docs/reliability.md")
     # `-m ""` takes back what keeps the full size out of other runs.
     session.run("pytest", "-m", "", junit(session), *table, *session.posargs, "tests/faults", "tests/life")

@@ -1,18 +1,23 @@
 """Trackers in processes that a library starts: each process opens its own and delivers its own."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 from tests.faults.collector import Collector
 from tests.life.processes import ROOT, run_program
 from tests.life.test_fork import children, ids
+
+REQUESTS = 60
+UWSGI = shutil.which("uwsgi", path=os.pathsep.join([str(Path(sys.executable).parent), os.defpath]))
 
 
 @pytest.mark.faults
@@ -32,32 +37,72 @@ def test_multiprocessing_children_deliver_their_own(collector: Collector, loop: 
 @pytest.mark.parametrize("worker", ["asgi", "uvicorn_worker.UvicornWorker"])
 def test_workers_of_a_preloaded_service_deliver_their_own(collector: Collector, worker: str) -> None:
     """A tracker that the master built is opened by each worker; SIGTERM loses nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
+    gunicorn = ("gunicorn", "--preload", "--workers", "2", "--no-control-socket", "--worker-class", worker)
+    port = _free_port()
+
+    answers, out = _serve(
         [
-            *(sys.executable, "-m", "gunicorn", "--preload", "--workers", "2", "--no-control-socket"),
-            *("--worker-class", worker, "--bind", f"127.0.0.1:{port}", "tests.life.programs.service:app"),
+            *(sys.executable, "-m", *gunicorn),
+            *("--bind", f"127.0.0.1:{port}", "tests.life.programs.service:app"),
         ],
+        port=port,
+        collector=collector,
+    )
+
+    tracked = {answer.split()[1] for answer in answers}
+    assert REQUESTS == len(tracked), out
+    assert (tracked, 0) == (collector.kept_ids, collector.duplicates)
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(UWSGI is None, reason="uWSGI is not installed: nox -s faults builds it")
+@pytest.mark.parametrize("hooks", [(), ("--py-call-uwsgi-fork-hooks",)], ids=["unhooked", "hooked"])
+def test_workers_of_uwsgi_deliver_their_own(collector: Collector, hooks: tuple[str, ...]) -> None:
+    """UWSGI forks a master that has tracked, and tells Python of it only when asked: nothing comes twice."""
+    port = _free_port()
+
+    answers, out = _serve(
+        [
+            *(str(UWSGI), "--master", "--processes", "2", "--enable-threads", "--die-on-term", "--need-app"),
+            *("--http-socket", f"127.0.0.1:{port}", "--virtualenv", sys.prefix, "--pythonpath", str(ROOT)),
+            *("--module", "tests.life.programs.wsgi_service", *hooks),
+        ],
+        port=port,
+        collector=collector,
+    )
+
+    of_master = {word for line in out.splitlines() if line.startswith("tracked") for word in line.split()[1:]}
+    tracked = {answer.split()[1] for answer in answers}
+    assert (10, REQUESTS) == (len(of_master), len(tracked)), out
+    assert (of_master | tracked, 0) == (collector.kept_ids, collector.duplicates)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _serve(command: list[str], *, port: int, collector: Collector) -> tuple[list[str], str]:
+    """Start a server, ask it 60 times, end it with SIGTERM; return its answers and what it printed."""
+    server = subprocess.Popen(
+        command,
         cwd=ROOT,
         env={**os.environ, "COLLECTOR": collector.url},
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     )
     try:
-        answers = [_answer(f"http://127.0.0.1:{port}/") for _ in range(60)]
+        answers = [_answer(f"http://127.0.0.1:{port}/") for _ in range(REQUESTS)]
         server.send_signal(signal.SIGTERM)
-        _, err = server.communicate(timeout=20)
+        out, _ = server.communicate(timeout=20)
     finally:
         if server.poll() is None:
             os.killpg(server.pid, signal.SIGKILL)
             server.communicate()
-
-    tracked = {answer.split()[1] for answer in answers}
-    assert 0 == server.returncode, err
-    assert 60 == len(tracked)
-    assert (tracked, 0) == (collector.kept_ids, collector.duplicates)
+    assert 0 == server.returncode, out
+    return answers, out
 
 
 def _answer(url: str, patience: float = 20.0) -> str:

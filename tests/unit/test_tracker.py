@@ -1,5 +1,6 @@
 """The tracker: opening, tracking, flushing, delivering and closing, on every event loop."""
 
+import threading
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -370,6 +371,26 @@ async def test_flush_reports_evictions(track_with: TrackWith) -> None:
 
     assert {"evicted": 2} == bench.tracker.stats().dropped
     assert 2 == flush.result.remaining
+
+
+async def test_a_flush_does_not_count_what_was_evicted_before_it(track_with: TrackWith) -> None:
+    """An eviction by another thread, told to the loop later, does not end a flush that began meanwhile."""
+    bench = await track_with(default=Hang(), overflow="drop_oldest", buffer_capacity=3, batch_size=3)
+    await bench.track("a", "b")
+
+    def evict() -> None:
+        for name in "cde":
+            bench.tracker.track_nowait(view(name))
+
+    thread = threading.Thread(target=evict)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(bench.clock.advance, 2)
+        thread.start()
+        thread.join()  # without giving the loop a turn
+        report = await bench.tracker.flush(timeout=1)
+
+    assert {"evicted": 2} == bench.tracker.stats().dropped
+    assert (3, {}) == (report.remaining, report.dropped)
 
 
 async def test_flush_sums_over_emitters(track_with: TrackWith) -> None:

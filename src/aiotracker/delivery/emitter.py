@@ -209,6 +209,8 @@ class Emitter:
 
     async def open(self, *, loop: Loop, clock: Clock, user_agent: str, get_base64: bool) -> None:
         """Get the transport ready and start the engine on a loop."""
+        if self._session is not None:
+            self._session.lifeline.notice_fork()
         await self._transport.open()
         self._session = Session.start(
             self._settings,

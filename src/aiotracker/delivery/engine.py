@@ -109,8 +109,9 @@ class Engine:
 
     def watch_stored(self) -> FlushWatch:
         """Return a watch over all events that are in the store now."""
-        backlog = self._store.backlog()
-        return self.watches.watch_all(backlog.latest_sequence, backlog.events + backlog.leased)
+        with self.admission.lock:  # an eviction by another thread is either noted or yet to come
+            backlog = self._store.backlog()
+            return self.watches.watch_all(backlog.latest_sequence, backlog.events + backlog.leased)
 
     def close(self, by: float) -> None:
         """Take nothing more; deliver the rest until a moment in clock seconds, a backoff cut short once."""

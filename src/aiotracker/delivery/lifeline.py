@@ -46,6 +46,7 @@ class Lifeline:
         self._clock = clock
         self._loop = loop
         self._pid = os.getpid()
+        self._has_forgotten = False
 
     @property
     def is_forked(self) -> bool:
@@ -54,8 +55,14 @@ class Lifeline:
 
     def after_fork(self) -> None:
         """In a child: forget everything, since the parent still has it. Touches nothing that is shared."""
+        self._has_forgotten = True
         self._store.after_fork()
         self._ledger.after_fork()
+
+    def notice_fork(self) -> None:
+        """Catch up with a fork that Python was not told of: uWSGI forks in C and runs no hooks by default."""
+        if self.is_forked and not self._has_forgotten:
+            self.after_fork()
 
     def at_exit(self, by: float) -> int:
         """Send what is left until a moment of `time.monotonic()`; return how many events remain unsent."""

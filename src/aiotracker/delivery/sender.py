@@ -67,8 +67,12 @@ class Sender:
         """Send a batch, in parts if need be, until every record of it is settled or back in the store."""
         destination, settlement = self._destination, self._settlement
         parts = Bisection(len(lease))
+        split_by = ""  # the status that began the search
         while (span := parts.next_part()) is not None:
             start, end = span
+            if split_by and destination.circuit.is_open:  # another sender met a failure meanwhile
+                await settlement.kept(lease.part(start, len(lease)), split_by)
+                return
             part = lease.part(start, end)
             outcome = await self._attempt(part)
             match outcome:
@@ -77,6 +81,7 @@ class Sender:
                     self._admission.delivered()
                     self._admission.room_freed()
                 case Split(cause=SplitCause.CONTENT, status=status):
+                    split_by = status
                     if not destination.may_bisect or not parts.split(span):
                         destination.may_bisect = False
                         await self._drop(part, DropReason.REJECTED, status)

@@ -58,10 +58,11 @@ class Settlement:
         message = f"{count} of the oldest events were dropped to make room"
         self._log.say(logging.WARNING, "track", DropReason.EVICTED, message, count=count)
         self._tell(NoticeKind.DROP, lease.records, DropReason.EVICTED)
+        self._watches.note(lease, DropReason.EVICTED)
         if self._loop.is_current():
-            self._watches.settle(lease, DropReason.EVICTED)
+            self._watches.settle_noted()
         else:
-            self._loop.call_soon(lambda: self._watches.settle(lease, DropReason.EVICTED))
+            self._loop.call_soon(self._watches.settle_noted)
 
     async def lease(self, max_events: int, max_bytes: int) -> Lease | None:
         """Take the next batch out to be sent."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -57,15 +57,17 @@ class Receipt:
 
 
 class Watches:
-    """All that wait at one engine. Used on the engine's loop only."""
+    """All that wait at one engine. Used on the engine's loop only, but for `note()`."""
 
     def __init__(self) -> None:
         """Begin with nobody waiting."""
         self._flushes: list[FlushWatch] = []
         self._receipts: dict[str, Receipt] = {}
+        self._noted: deque[tuple[Lease, DropReason]] = deque()
 
     def watch_all(self, sequence: int, outstanding: int) -> FlushWatch:
-        """Watch all events up to a number."""
+        """Watch all events up to a number; those that were noted as dropped are not among them."""
+        self.settle_noted()
         watch = FlushWatch(sequence, outstanding)
         self._flushes.append(watch)
         return watch
@@ -81,6 +83,15 @@ class Watches:
     def forget_one(self, event_id: str) -> None:
         """Stop watching one event."""
         self._receipts.pop(event_id, None)
+
+    def note(self, lease: Lease, reason: DropReason) -> None:
+        """Note from any thread that events were dropped; `settle_noted()` tells those who wait."""
+        self._noted.append((lease, reason))
+
+    def settle_noted(self) -> None:
+        """Tell everyone what was noted."""
+        while self._noted:
+            self.settle(*self._noted.popleft())
 
     def settle(self, lease: Lease, reason: DropReason | None, detail: str = "") -> None:
         """Tell everyone what became of a lease: delivered (None) or dropped (a reason)."""

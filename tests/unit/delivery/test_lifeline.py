@@ -7,6 +7,7 @@ import pytest
 
 from aiotracker import Emitter, MemoryStore, Tracker
 from aiotracker.delivery.statistics import Ledger
+from aiotracker.runtime import forget_process
 from tests.fakes.bench import TrackWith
 from tests.fakes.transport import Hang
 
@@ -74,6 +75,26 @@ async def test_a_child_forgets_what_the_parent_has(
     assert (True, 0) == in_child
     assert {"forked": 1} == bench.tracker.stats().dropped
     assert 0 == bench.emitter.event_store.backlog().events
+
+
+async def test_a_fork_that_nobody_told_of_is_noticed_at_the_next_opening(
+    track_with: TrackWith, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no hook runs (uWSGI), the child's opening drops what it inherited, once."""
+    bench = await track_with(default=Hang())
+    bench.is_exact = False
+    await bench.track("parent's")
+    parents = bench.emitter._opened()
+    real = os.getpid()
+
+    monkeypatch.setattr(os, "getpid", lambda: real + 1)
+    await bench.tracker.open()
+    await bench.track("child's")
+    monkeypatch.undo()
+    forget_process(parents.lifeline)  # it has no process of its own in which it could end
+
+    stats = bench.tracker.stats()
+    assert ({"forked": 1}, 2, 1) == (stats.dropped, stats.accepted, stats.buffered)
 
 
 def test_a_fork_between_two_accounts_leaves_exact_books() -> None:

@@ -94,6 +94,26 @@ async def test_a_failure_in_the_middle_of_a_search_loses_nothing(track_with: Tra
     assert len(bench.transport.delivered) == len(bench.transport.delivered_ids)
 
 
+async def test_a_search_pauses_while_the_circuit_is_open(track_with: TrackWith) -> None:
+    """`Retry-After`, which another sender got during a search, is kept by the searcher, too."""
+    first, second = Hold(), Hold()
+    bench = await track_with([first, second], default=picky(1), batch_size=4, concurrency=2)
+    ids = await bench.track(*range(8))
+    await settle()
+
+    second.release(Response(503, {"retry-after": "60"}))
+    await settle()
+    first.release(400)
+    await bench.clock.advance(59)
+    sent_meanwhile = len(bench.transport.sent)
+    await bench.clock.advance(10)
+
+    assert 2 == sent_meanwhile
+    assert set(ids) - {ids[1]} == bench.transport.delivered_ids
+    assert {"503": 1, "400": 1} == bench.tracker.stats().retries
+    assert {"rejected": 1} == bench.tracker.stats().dropped
+
+
 async def test_a_custom_code_gives_a_batch_up_whole(track_with: TrackWith) -> None:
     """`custom_retry_codes={503: False}` drops at once and opens nothing."""
     bench = await track_with([503], custom_retry_codes={503: False})
