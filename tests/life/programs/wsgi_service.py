@@ -8,12 +8,14 @@ import asyncio
 import atexit
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 from aiotracker import Emitter, ForkedTrackerError, PageView, Tracker
 
-TRACKER = Tracker("preloaded", Emitter(os.environ["COLLECTOR"], flush_interval=0.3))
+TRACKER = Tracker("preloaded", Emitter(os.environ["COLLECTOR"], flush_interval=2.0))
 CLOSE_SECONDS = 6.0
+REST_SECONDS = 0.3
 
 
 class Host:
@@ -60,3 +62,6 @@ def application(
 
 Host()
 print("tracked", *(track() for _ in range(10)), flush=True)
+# uWSGI forks now. Let the loop come to rest first: unless Python's fork hooks run, a lock that a thread
+# holds at this moment, such as that of an import, is held in the worker for ever.
+time.sleep(REST_SECONDS)
