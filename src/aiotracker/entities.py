@@ -41,9 +41,8 @@ class SelfDescribingJson:
 
     def __init__(self, schema: str | SchemaKey, data: object) -> None:
         """Check the schema and keep it as text."""
-        key = schema if isinstance(schema, SchemaKey) else SchemaKey.parse(schema)
-        object.__setattr__(self, "schema", key.uri)  # assignments of a frozen instance being built
-        object.__setattr__(self, "data", data)
+        uri = schema.uri if isinstance(schema, SchemaKey) else SchemaKey.checked(schema)
+        self.__dict__.update(schema=uri, data=data)  # assignments of a frozen instance being built
 
 
 class SchemaModel(CheckedModel):
@@ -84,23 +83,17 @@ class SchemaModel(CheckedModel):
                 f'Field(serialization_alias="{name}"), its name in the schema',
             )
 
-    def __init__(self, /, **data: Any) -> None:  # Any: pydantic generates the typed signature
-        """Build the model from keyword arguments.
-
-        Raises:
-            InvalidEventError: fields that break their type or rule.
-            ConfigurationError: neither the class nor a parent of it states a schema.
-        """
-        kind = type(self)
-        if not hasattr(kind, "schema_key"):
-            base = kind if kind.__module__.startswith("aiotracker.") else kind.__mro__[1]
-            raise ConfigurationError(
-                "schema",
-                None,
-                f"{kind.__name__} has none; a class states its schema once: "
-                f'class Order({base.__name__}, schema="iglu:com.acme/order/jsonschema/1-0-0")',
-            )
-        super().__init__(**data)
+    @classmethod
+    def _lack(cls) -> ConfigurationError | None:
+        if hasattr(cls, "schema_key"):
+            return super()._lack()
+        base = cls if cls.__module__.startswith("aiotracker.") else cls.__mro__[1]
+        return ConfigurationError(
+            "schema",
+            None,
+            f"{cls.__name__} has none; a class states its schema once: "
+            f'class Order({base.__name__}, schema="iglu:com.acme/order/jsonschema/1-0-0")',
+        )
 
     @classmethod
     def clipped(cls, /, **data: Any) -> Self:  # Any: the keywords of the class itself

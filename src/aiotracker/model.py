@@ -16,6 +16,7 @@ from pydantic_core import core_schema
 
 from aiotracker.errors import InvalidEventError, Problem, shown
 from aiotracker.protocol.rules import clipped, normal
+from aiotracker.protocol.shortcuts import good_text
 from aiotracker.protocol.text import stored
 
 if TYPE_CHECKING:
@@ -24,9 +25,14 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
 
+    from aiotracker.errors import ConfigurationError
     from aiotracker.protocol.fields import Field
 
 __all__ = ["CheckedModel", "Wire"]
+
+RULE: Final = "rule"
+SHORTCUT: Final = "shortcut"
+"""Labels of pydantic's findings; those of a shortcut say nothing."""
 
 CLOSE_ENOUGH: Final = 0.6  # how alike a misspelt keyword and the suggestion must be, 0 to 1
 
@@ -45,15 +51,26 @@ class Wire:
         self, source: object, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
         """Return a schema that applies the protocol's rule in place of the annotated type's."""
-        validate = self._optional if NoneType in get_args(source) else self._required
-        return core_schema.no_info_plain_validator_function(
-            validate, json_schema_input_schema=handler(source)
+        is_optional = NoneType in get_args(source)
+        rule = core_schema.no_info_plain_validator_function(
+            self._optional if is_optional else self._required, json_schema_input_schema=handler(source)
         )
+        good = good_text(self.field)
+        if good is None:
+            return rule
+        # 0.3 µs where the rule takes 1 (text) to 4 (URLs): no call of Python at all.
+        shortcut = core_schema.str_schema(strict=True, pattern=good.pattern, max_length=good.max_length)
+        schema = core_schema.union_schema([(shortcut, SHORTCUT), (rule, RULE)], mode="left_to_right")
+        return core_schema.nullable_schema(schema) if is_optional else schema
 
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         """Return the JSON schema of the annotated type."""
+        if schema["type"] == "nullable":
+            schema = schema["schema"]
+        if schema["type"] == "union":
+            schema = cast("tuple[core_schema.CoreSchema, str]", schema["choices"][-1])[0]
         return handler(cast("core_schema.PlainValidatorFunctionSchema", schema)["json_schema_input_schema"])
 
     def _required(self, value: object) -> object:
@@ -82,11 +99,13 @@ class CheckedModel(BaseModel):
     )
 
     _wired: ClassVar[tuple[tuple[str, Field], ...]] = ()
+    _is_complete: ClassVar[bool] = True
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
-        """Note which attributes travel under which wire name, once per class."""
+        """Note which attributes travel under which wire name, and whether anything lacks, once per class."""
         super().__pydantic_init_subclass__(**kwargs)
+        cls._is_complete = cls._lack() is None
         cls._wired = tuple(
             (name, mark.field)
             for name, info in cls.model_fields.items()
@@ -100,8 +119,19 @@ class CheckedModel(BaseModel):
         Raises:
             InvalidEventError: fields that the pipeline would fail, unknown keywords, missing ones.
         """
+        self._build(data)
+
+    @classmethod
+    def _lack(cls) -> ConfigurationError | None:
+        """Return what keeps the class from having instances, None when nothing does."""
+        return None
+
+    def _build(self, data: dict[str, Any]) -> None:
+        """Do what pydantic's constructor does, without its frame."""
+        if not self._is_complete and (lack := self._lack()) is not None:
+            raise lack
         try:
-            super().__init__(**data)
+            self.__pydantic_validator__.validate_python(data, self_instance=self)
         except ValidationError as error:
             raise _told(type(self), error) from error
 
@@ -164,11 +194,13 @@ class CheckedModel(BaseModel):
 
 def _told(model: type[CheckedModel], error: ValidationError) -> InvalidEventError:
     """Return pydantic's findings in our own words."""
-    return InvalidEventError(model.__name__, [_problem(model, found) for found in error.errors()])
+    findings = [found for found in error.errors() if found["loc"][-1:] != (SHORTCUT,)]
+    return InvalidEventError(model.__name__, [_problem(model, found) for found in findings])
 
 
 def _problem(model: type[CheckedModel], found: Mapping[str, Any]) -> Problem:
-    field = ".".join(str(part) for part in found["loc"]) or model.__name__
+    loc = found["loc"][:-1] if found["loc"][-1:] == (RULE,) else found["loc"]
+    field = ".".join(str(part) for part in loc) or model.__name__
     match found["type"]:
         case "missing":
             return Problem(field, "", "is required")

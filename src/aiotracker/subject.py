@@ -174,8 +174,5 @@ class Subject(CheckedModel):
 
     def pairs(self) -> Mapping[str, str]:
         """Return a snapshot of what travels: wire names and texts."""
-        return {
-            field.key: wire(value)
-            for name, field in self._wired
-            if (value := getattr(self, name)) is not None
-        }
+        values = self.__dict__
+        return {field.key: wire(values[name]) for name, field in self._wired if values[name] is not None}

@@ -68,7 +68,7 @@ def complaints_about(built: CheckedModel) -> list[object]:
     except InvalidDataError:
         assert isinstance(built, SchemaModel)
         return []
-    return complaints(request(body=post_body([record], NOW_MS)))
+    return complaints(request(body=post_body([record.data], NOW_MS)))
 
 
 @pytest.mark.parametrize("model", REQUIRED, ids=lambda model: model.__name__)

@@ -124,7 +124,7 @@ def test_values_survive(event: Event) -> None:
     """What was given is what is decoded at the other end."""
     record = record_of(event)
 
-    (sent,) = json.loads(post_body([record], NOW_MS))["data"]
+    (sent,) = json.loads(post_body([record.data], NOW_MS))["data"]
 
     subject = event.event_subject
     own = {
@@ -143,7 +143,7 @@ def test_the_pipeline_takes_every_accepted_event(batch: list[Event]) -> None:
     """No event is bad, alone or in a batch, as JSON text."""
     records = [record_of(event) for event in batch]
 
-    body = post_body(records, NOW_MS)
+    body = post_body([record.data for record in records], NOW_MS)
 
     assert [] == complaints(request(body=body))
 
@@ -155,7 +155,7 @@ def test_the_pipeline_takes_what_layers_add(
     """Subjects and entities of every level are as good as the event's own, in base64, too."""
     below = Layer({**TRACKER.pairs, **tracker.pairs}, tracker.entities, tracker.anonymous)
 
-    body = post_body([record_of(event, below, scope, base64=base64)], NOW_MS)
+    body = post_body([record_of(event, below, scope, base64=base64).data], NOW_MS)
 
     assert [] == complaints(request(body=body))
 
@@ -165,7 +165,7 @@ def test_the_pipeline_takes_every_event_by_get(event: Event, *, base64: bool) ->
     """The query is a legal URI query whose decoded pairs are the event's."""
     record = record_of(event)
 
-    query = get_query(record, NOW_MS, base64=base64)
+    query = get_query(record.data, NOW_MS, base64=base64)
 
     assert [] == complaints(request(query=query))
     found = parse_qs(query, keep_blank_values=True, strict_parsing=True)
@@ -187,7 +187,7 @@ def test_sizes_are_exact(batch: list[Event]) -> None:
     """The bytes of a body are known before it is built."""
     records = [record_of(event) for event in batch]
 
-    body = post_body(records, NOW_MS)
+    body = post_body([record.data for record in records], NOW_MS)
 
     assert len(body) == body_bytes(record.size_bytes for record in records)
 

@@ -19,12 +19,12 @@ SOURCE = Path(aiotracker.__file__).parent
 # Leftmost first; one string is one layer. A name stands for a module and all that is inside it;
 # where a part is listed by itself, as in protocol, every part is. "" is the package that users see.
 LAYERS = (
-    "_version",
+    "_version event_ids",
     "errors",
     # Whoever imports a part of protocol runs its __init__: it stands with the lowest of its parts.
     (
         "protocol protocol.fields protocol.page_url protocol.rules protocol.schema_key"
-        " protocol.text protocol.url"
+        " protocol.shortcuts protocol.text protocol.url"
     ),
     "normalise model",
     "subject entities",

@@ -415,8 +415,8 @@ class EventStore(Protocol)
     after_fork()
     backlog() -> Backlog
     cancel(size_bytes: int)
-    async discard(reason: DropReason) -> Lease
-    evict(size_bytes: int) -> Lease | None
+    async discard(reason: DropReason) -> Sequence[Lease]
+    evict(size_bytes: int) -> Sequence[Lease] | None
     is_durable: bool
     async lease(max_events: int, max_bytes: int) -> Lease | None
     max_record_bytes: int
@@ -468,17 +468,23 @@ class InvalidEventError(InvalidValueError)
 class InvalidSchemaKeyError(InvalidValueError)
 class InvalidValueError(AiotrackerError, ValueError)
 class Lease
-    Lease(records: tuple[Record, ...], sequences: tuple[int, ...], put_at: tuple[float, ...])
-    kind: Kind
+    Lease(
+        kind: Kind,
+        data: tuple[bytes, ...],
+        sequences: tuple[int, ...],
+        put_at: tuple[float, ...],
+    )
     part(start: int, end: int) -> Lease
+    records: tuple[Record, ...]
+    records_bytes: int
 class MemoryStore
     MemoryStore(max_events: int = 10000, max_bytes: int = 16777216)
     async ack(lease: Lease)
     after_fork()
     backlog() -> Backlog
     cancel(size_bytes: int)
-    async discard(reason: DropReason) -> Lease
-    evict(size_bytes: int) -> Lease | None
+    async discard(reason: DropReason) -> list[Lease]
+    evict(size_bytes: int) -> list[Lease] | None
     is_durable: bool
     async lease(max_events: int, max_bytes: int) -> Lease | None
     max_record_bytes: int
@@ -538,8 +544,8 @@ class Response
     Response(status: int, headers: Mapping[str, str] = <factory>)
 class SchemaKey
     SchemaKey(vendor: str, name: str, format: str, model: int, revision: int, addition: int)
+    classmethod checked(uri: str) -> str
     classmethod parse(uri: str) -> SchemaKey
-    uri: str
     version: str
 class ScreenView(SelfDescribingEvent)
     ScreenView(

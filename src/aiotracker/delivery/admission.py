@@ -89,8 +89,8 @@ class Admission:
         if isinstance(self._when_full(), Evict):
             evicted = self._store.evict(size_bytes)
             if evicted is not None:
-                if evicted.records:
-                    self._on_evicted(evicted)
+                for lease in evicted:
+                    self._on_evicted(lease)
                 return True
         return RefusalReason.QUEUE_FULL
 

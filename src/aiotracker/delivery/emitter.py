@@ -18,6 +18,7 @@ from aiotracker.delivery.transport import Transport
 from aiotracker.errors import ConfigurationError, InsecureCollectorWarning, TrackerOpenError, warn_caller
 from aiotracker.policy.overflow import Overflow
 from aiotracker.protocol.envelope import body_bytes, get_query
+from aiotracker.protocol.record import record_bytes
 from aiotracker.protocol.url import CollectorURL
 from aiotracker.stores.base import EventStore
 from aiotracker.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_EVENTS, MemoryStore
@@ -157,6 +158,8 @@ class Emitter:
             )
         self._store = event_store
         self._body_limit = min(self._settings.byte_limit, body_bytes([event_store.max_record_bytes]))
+        self.safe_bytes: int = self._body_limit - body_bytes([record_bytes(b"")]) if method == "post" else 0
+        """A record of at most so many bytes of data is not `oversize()`; 0 where that must be asked."""
         self._transport = transport
         self._headers = _checked_headers(headers, auth)
         self._ledger = Ledger()
@@ -259,7 +262,7 @@ class Emitter:
         if self._settings.method == "post":
             size, limit = body_bytes([record.size_bytes]), self._body_limit
         else:
-            query = get_query(record, 10**12, base64=get_base64)  # 13 digits, as now
+            query = get_query(record.data, 10**12, base64=get_base64)  # 13 digits, as now
             size, limit = len(self.url.get_url) + 1 + len(query), MAX_GET_URL_BYTES
         return (size, limit) if size > limit else None
 

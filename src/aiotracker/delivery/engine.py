@@ -20,6 +20,7 @@ from aiotracker.policy.age import expired
 from aiotracker.policy.dispatch import Send, Situation, Sleep, next_step
 from aiotracker.policy.reasons import DropReason
 from aiotracker.policy.restart import Crashes, after_crash
+from aiotracker.protocol.record import record_bytes
 from aiotracker.runtime import Wakeup
 
 if TYPE_CHECKING:
@@ -92,12 +93,19 @@ class Engine:
 
     # -- what the tracker's side calls ----------------------------------------------------------------
 
+    def offer(self, record: Record) -> bool:
+        """Put a record if there is room now; False when there is none, or nothing is taken any more."""
+        if self.admission.reserve(record_bytes(record.data)) is True:
+            self.put(record)
+            return True
+        return False
+
     def put(self, record: Record) -> None:
         """Store a record in reserved room, and wake the engine if that changes what it does."""
         self._ledger.accept()
         self._store.put(record, self._clock.now())
         self._spare_events -= 1
-        self._spare_bytes -= record.size_bytes
+        self._spare_bytes -= record_bytes(record.data)
         if self._spare_events <= 0 or self._spare_bytes <= 0:
             self._wakeup.set()
 

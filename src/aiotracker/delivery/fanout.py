@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiotracker.clock import Clock
+    from aiotracker.delivery.engine import Engine
     from aiotracker.delivery.watch import Receipt
     from aiotracker.protocol.record import Record
     from aiotracker.runtime import Loop
@@ -45,6 +46,9 @@ class Fanout:
         self._names = _unique_names(self.emitters)
         self.last_report: DeliveryReport = DeliveryReport()
         """What the last closing left behind."""
+        self.safe_bytes: int = min(emitter.safe_bytes for emitter in self.emitters)
+        """A record of at most so many bytes of data is too large for no emitter."""
+        self._sole: Engine | None = None
 
     # -- life -----------------------------------------------------------------------------------------
 
@@ -55,6 +59,7 @@ class Fanout:
             for emitter in self.emitters:
                 await emitter.open(loop=loop, clock=self._clock, user_agent=user_agent, get_base64=get_base64)
                 opened.append(emitter)
+            self._sole = opened[0].engine if len(opened) == 1 else None
         except BaseException:
             now = self._clock.now()
             for emitter in opened:
@@ -101,6 +106,13 @@ class Fanout:
         return Health.worst(emitter.health() for emitter in self.emitters)
 
     # -- records --------------------------------------------------------------------------------------
+
+    def put(self, record: Record) -> bool:
+        """Put a record if that takes no more than one emitter with room; False with nothing done.
+
+        The short way of nearly every event, a third of what `admit()` takes.
+        """
+        return self._sole is not None and self._sole.offer(record)
 
     async def admit(self, record: Record, by: float = math.inf) -> Admitted:
         """Reserve room in every emitter, waiting where that makes sense, at most until `by`; then put.

@@ -62,6 +62,6 @@ class RequestBuilder:
         if lease.kind is Kind.ANONYMOUS:
             headers = (*headers, ANONYMOUS_HEADER)
         if self._method == "get":
-            query = get_query(lease.records[0], sent_ms, base64=self._get_base64)
+            query = get_query(lease.data[0], sent_ms, base64=self._get_base64)
             return Request("GET", f"{self._url}?{query}", headers)
-        return Request("POST", self._url, headers, post_body(lease.records, sent_ms))
+        return Request("POST", self._url, headers, post_body(lease.data, sent_ms))

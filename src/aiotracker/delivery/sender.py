@@ -117,7 +117,7 @@ class Sender:
             retry_codes=self._settings.custom_retry_codes,
             now_ms=self._clock.wall_ms(),
         )
-        size = body_bytes(record.size_bytes for record in part.records)
+        size = body_bytes([part.records_bytes])
         return self._destination.judged(outcome, began_at=began_at, body_bytes=size)
 
     async def _exchange(self, request: Request) -> Reply:

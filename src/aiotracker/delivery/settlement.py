@@ -49,7 +49,8 @@ class Settlement:
         """An offered record was not taken. Any thread."""
         self._ledger.refuse(reason)
         self._log.say(logging.WARNING, "track", reason, f"an event was refused: {reason}")
-        self._tell(NoticeKind.DROP, (record,), reason)
+        if self._callbacks.wants(NoticeKind.DROP):
+            self._callbacks.post(Notice(NoticeKind.DROP, self._log.name, (record,), reason))
 
     def evicted(self, lease: Lease) -> None:
         """The oldest records made room for a newer one. Any thread."""
@@ -57,7 +58,7 @@ class Settlement:
         self._ledger.drop_buffered(count, DropReason.EVICTED)
         message = f"{count} of the oldest events were dropped to make room"
         self._log.say(logging.WARNING, "track", DropReason.EVICTED, message, count=count)
-        self._tell(NoticeKind.DROP, lease.records, DropReason.EVICTED)
+        self._tell(NoticeKind.DROP, lease, DropReason.EVICTED)
         self._watches.note(lease, DropReason.EVICTED)
         if self._loop.is_current():
             self._watches.settle_noted()
@@ -76,16 +77,16 @@ class Settlement:
         await self._store.ack(part)
         self._ledger.deliver(len(part))
         self._watches.settle(part, None)
-        self._tell(NoticeKind.SUCCESS, part.records)
+        self._tell(NoticeKind.SUCCESS, part)
 
     async def kept(self, part: Lease, cause: str, detail: str = "") -> None:
         """The records go back to the front of the queue and are sent again."""
-        if not part.records:
+        if not len(part):
             return
         await self._store.release(part)
         self._ledger.release(len(part))
         self._ledger.retry(cause)
-        self._tell(NoticeKind.RETRY, part.records, cause, detail)
+        self._tell(NoticeKind.RETRY, part, cause, detail)
 
     async def dropped(
         self, part: Lease, reason: DropReason, detail: str, *, level: int = logging.WARNING
@@ -97,7 +98,7 @@ class Settlement:
         message = f"{len(part)} events were dropped as {reason}: {detail}"
         self._log.say(level, "send", f"{reason} {detail}", message, count=len(part))
         is_answer = reason in (DropReason.REJECTED, DropReason.TOO_LARGE)
-        self._tell(NoticeKind.FAILURE if is_answer else NoticeKind.DROP, part.records, reason, detail)
+        self._tell(NoticeKind.FAILURE if is_answer else NoticeKind.DROP, part, reason, detail)
 
     async def reclaimed(self) -> None:
         """Nobody is left to settle what was leased: it goes back to the queue."""
@@ -106,17 +107,17 @@ class Settlement:
     async def discarded(self) -> int:
         """Closing ran out of time: give up what only this process could have sent, and say how much."""
         await self.reclaimed()
-        lost = await self._store.discard(DropReason.SHUTDOWN_DEADLINE)
-        if lost.records:
-            self._ledger.drop_buffered(len(lost), DropReason.SHUTDOWN_DEADLINE)
-            self._watches.settle(lost, DropReason.SHUTDOWN_DEADLINE)
-            message = f"{len(lost)} events were not delivered before closing ran out of time"
+        leases = await self._store.discard(DropReason.SHUTDOWN_DEADLINE)
+        count = sum(map(len, leases))
+        if count:
+            self._ledger.drop_buffered(count, DropReason.SHUTDOWN_DEADLINE)
+            message = f"{count} events were not delivered before closing ran out of time"
             self._log.say(logging.WARNING, "close", DropReason.SHUTDOWN_DEADLINE, message)
-            self._tell(NoticeKind.DROP, lost.records, DropReason.SHUTDOWN_DEADLINE)
-        return len(lost)
+        for lost in leases:
+            self._watches.settle(lost, DropReason.SHUTDOWN_DEADLINE)
+            self._tell(NoticeKind.DROP, lost, DropReason.SHUTDOWN_DEADLINE)
+        return count
 
-    def _tell(
-        self, kind: NoticeKind, records: tuple[Record, ...], reason: str = "", detail: str = ""
-    ) -> None:
+    def _tell(self, kind: NoticeKind, lease: Lease, reason: str = "", detail: str = "") -> None:
         if self._callbacks.wants(kind):
-            self._callbacks.post(Notice(kind, self._log.name, records, reason, detail))
+            self._callbacks.post(Notice(kind, self._log.name, lease.records, reason, detail))

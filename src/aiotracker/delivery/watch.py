@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, deque
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ class FlushWatch:
 
     def settle(self, sequences: tuple[int, ...], reason: DropReason | None) -> None:
         """Note that events were delivered (None) or dropped (a reason)."""
-        count = sum(sequence <= self._sequence for sequence in sequences)
+        count = bisect_right(sequences, self._sequence)  # they grow
         if reason is None:
             self._delivered += count
         else:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final, TypedDict
+from typing import Annotated, ClassVar, Final, TypedDict
 from uuid import UUID
 
-from pydantic import BeforeValidator, ConfigDict, InstanceOf, SerializeAsAny
+from pydantic import ConfigDict, InstanceOf, PlainValidator, SerializeAsAny
 
 from aiotracker.entities import Entity, SelfDescribingJson
 from aiotracker.errors import ConfigurationError
@@ -65,26 +65,21 @@ class Event(CheckedModel):
     event_code: ClassVar[str]
 
     event_subject: InstanceOf[Subject] | None = None
-    context: Annotated[Entities | None, BeforeValidator(_entities)] = None
+    context: Annotated[Entities | None, PlainValidator(_entities)] = None
     true_timestamp: Annotated[float | datetime | None, Wire(fields.TRUE_TIMESTAMP)] = None
     event_id: Annotated[str | UUID | None, Wire(fields.EVENT_ID)] = None
     created_at: Annotated[float | datetime | None, Wire(fields.CREATED_AT)] = None
 
-    def __init__(self, /, **data: Any) -> None:  # Any: pydantic generates the typed signature
-        """Build the event from keyword arguments.
-
-        Raises:
-            InvalidEventError: fields that the pipeline would fail, unknown keywords, missing ones.
-            ConfigurationError: the class says of no event what it is.
-        """
-        if not hasattr(type(self), "event_code"):
-            raise ConfigurationError(
-                "event_code",
-                None,
-                f"{type(self).__name__} is no event that the pipeline knows: use PageView, StructuredEvent "
-                "or SelfDescribing, or a class of your own made from SelfDescribingEvent",
-            )
-        super().__init__(**data)
+    @classmethod
+    def _lack(cls) -> ConfigurationError | None:
+        if hasattr(cls, "event_code"):
+            return super()._lack()
+        return ConfigurationError(
+            "event_code",
+            None,
+            f"{cls.__name__} is no event that the pipeline knows: use PageView, StructuredEvent "
+            "or SelfDescribing, or a class of your own made from SelfDescribingEvent",
+        )
 
     def self_describing(self) -> SelfDescribingJson | None:
         """Return the self-describing JSON of the event, None for events that have none."""

@@ -37,8 +37,7 @@ class SelfDescribing(Event):
         Raises:
             InvalidEventError: an argument breaks its rule or is unknown.
         """
-        data: dict[str, Any] = {"event_json": event_json, **options}
-        super().__init__(**data)
+        self._build({"event_json": event_json, **options})
 
     def self_describing(self) -> SelfDescribingJson:
         """Return the data with its schema."""

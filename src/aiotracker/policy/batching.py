@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, islice, takewhile
 from typing import TYPE_CHECKING
 
 from aiotracker.protocol.envelope import ENVELOPE_BYTES
@@ -25,11 +26,9 @@ def fitting(sizes: Iterable[int], max_events: int, max_bytes: int) -> int:
     Returns:
         Count in 0..n; 0 only for no records.
     """
-    count = 0
-    total = ENVELOPE_BYTES - 1
-    for size in sizes:
-        total += size
-        if count == max_events or (count and total > max_bytes):
-            break
-        count += 1
-    return count
+    room = max_bytes - ENVELOPE_BYTES + 1
+    totals = accumulate(islice(sizes, max_events))
+    first = next(totals, None)
+    if first is None or first > room:
+        return int(first is not None)
+    return 1 + len(list(takewhile(room.__ge__, totals)))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from pydantic_core import from_json
@@ -19,15 +20,17 @@ from pydantic_core import from_json
 from aiotracker.entities import SelfDescribingJson
 from aiotracker.normalise import json_text
 from aiotracker.protocol import fields
-from aiotracker.protocol.layer import EMPTY_LAYER, Layer, json_members
-from aiotracker.protocol.record import Kind, Record
+from aiotracker.protocol.layer import Layer, json_members
+from aiotracker.protocol.record import RECORD_START, Kind, Record
 from aiotracker.protocol.rules import wire
+from aiotracker.protocol.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aiotracker.entities import Entity
     from aiotracker.events import Event
+    from aiotracker.protocol.fields import Field
 
 __all__ = ["Encoding", "decode", "encode", "encode_base64", "largest_fields"]
 
@@ -35,6 +38,8 @@ SELF_DESCRIBING_SCHEMA: Final = "iglu:com.snowplowanalytics.snowplow/unstruct_ev
 ENTITIES_SCHEMA: Final = "iglu:com.snowplowanalytics.snowplow/contexts/jsonschema/1-0-1"
 SESSION_SCHEMA: Final = "iglu:com.snowplowanalytics.snowplow/client_session/"
 """The entity that identifies a person's session, in any version: kept out of anonymous events."""
+
+MAX_REMEMBERED_CLASSES: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,46 +77,42 @@ def encode(
         InvalidDataError: self-describing data or an entity has no JSON form.
     """
     is_anonymous = tracker.anonymous if scope is None or scope.anonymous is None else scope.anonymous
-    own: dict[str, str] = {}
-    if event.event_subject is not None:
-        own.update(event.event_subject.pairs())
-    own[fields.EVENT.key] = event.event_code
-    for name, field in event.wired():
-        value = getattr(event, name)
+    plan = _plan(type(event))
+    values = event.__dict__
+    given_id, given_time = values["event_id"], values["created_at"]
+    # Pieces of text and one join: half the time of a dict that is made into JSON, for every event.
+    text = [
+        RECORD_START,
+        event_id if given_id is None else given_id,
+        plan.head,
+        str(created_ms if given_time is None else given_time),
+        '"',
+    ]
+    for name, start in plan.members:
+        value = values[name]
         if value is not None:
-            own[field.key] = wire(value)
-    event_id = own.setdefault(fields.EVENT_ID.key, event_id)
-    own.setdefault(fields.CREATED_AT.key, str(created_ms))
+            text.append(start)
+            text.append(quoted(value if type(value) is str else wire(value)))
 
     described = event.self_describing()
     if described is not None:
         inner = _described_text(described.schema, described.data, "data", encoding)
-        _put_json(
-            own,
-            f'{{"schema":"{SELF_DESCRIBING_SCHEMA}","data":{inner}}}',
-            (fields.SELF_DESCRIBING.key, fields.SELF_DESCRIBING_BASE64.key),
-            encoding,
-        )
-    texts = [
-        _entity_text(entity, f"{where}[{index}].data", encoding)
-        for where, entities in (
-            ("tracker.context", tracker.entities),
-            ("scope.context", scope.entities if scope else ()),
-            ("context", event.context or ()),
-        )
-        for index, entity in enumerate(entities)
-        if not (is_anonymous and _schema_of(entity).startswith(SESSION_SCHEMA))
-    ]
-    if texts:
-        _put_json(
-            own,
-            f'{{"schema":"{ENTITIES_SCHEMA}","data":[{",".join(texts)}]}}',
-            (fields.ENTITIES.key, fields.ENTITIES_BASE64.key),
-            encoding,
-        )
+        outer = f'{{"schema":"{SELF_DESCRIBING_SCHEMA}","data":{inner}}}'
+        text.append(_json_member(fields.SELF_DESCRIBING, fields.SELF_DESCRIBING_BASE64, outer, encoding))
+    if values["context"] or tracker.entities or (scope is not None and scope.entities):
+        entities = _entity_texts(event, tracker, scope, encoding, is_anonymous=is_anonymous is True)
+        if entities:
+            outer = f'{{"schema":"{ENTITIES_SCHEMA}","data":[{",".join(entities)}]}}'
+            text.append(_json_member(fields.ENTITIES, fields.ENTITIES_BASE64, outer, encoding))
 
-    kind = Kind.ANONYMOUS if is_anonymous else Kind.ORDINARY
-    return Record(event_id, kind, b"{" + _members(own, tracker, scope, kind))
+    if is_anonymous or values["event_subject"] is not None or not _are_apart(tracker, scope):
+        text.append(_merged_members(event, tracker, scope, is_anonymous=is_anonymous is True))
+    else:
+        text.append(tracker.members)
+        if scope is not None:
+            text.append(scope.members)
+    text_of_all = "".join(text)
+    return Record(Kind.ANONYMOUS if is_anonymous else Kind.ORDINARY, text_of_all.encode())
 
 
 def decode(data: bytes) -> dict[str, str]:
@@ -142,29 +143,55 @@ def largest_fields(data: bytes, count: int = 3) -> list[tuple[str, int]]:
     return sorted(sizes, key=lambda item: item[1], reverse=True)[:count]
 
 
-def _members(own: dict[str, str], tracker: Layer, scope: Layer | None, kind: Kind) -> bytes:
-    """Return everything as JSON members, without repeating a key."""
-    above = EMPTY_LAYER if scope is None else scope
-    if kind is Kind.ORDINARY and _are_disjoint(own, tracker.pairs, above.pairs):
-        parts = (json_members(own), tracker.members, above.members)
-        return b",".join([part for part in parts if part])
-    merged = {**tracker.pairs, **above.pairs, **own}
-    if kind is Kind.ANONYMOUS:
-        merged = {k: v for k, v in merged.items() if k not in fields.PRIVATE_FIELDS}
-    return json_members(merged)
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How to write the events of a class.
+
+    Attributes:
+        head: from the end of the event's id to the beginning of its time.
+        members: attributes, and what stands before the text of each.
+    """
+
+    head: str
+    members: tuple[tuple[str, str], ...]
 
 
-def _are_disjoint(own: Mapping[str, str], below: Mapping[str, str], above: Mapping[str, str]) -> bool:
+@lru_cache(maxsize=MAX_REMEMBERED_CLASSES)
+def _plan(kind: type[Event]) -> _Plan:
+    apart = (fields.EVENT_ID, fields.CREATED_AT)  # every event has them
+    return _Plan(
+        f'","{fields.EVENT.key}":{quoted(kind.event_code)},"{fields.CREATED_AT.key}":"',
+        tuple((name, f',"{field.key}":') for name, field in kind.wired() if field not in apart),
+    )
+
+
+def _are_apart(tracker: Layer, scope: Layer | None) -> bool:
     """Tell whether no key stands in two places, so that encoded layers can be used as they are."""
-    return below.keys().isdisjoint(own) and above.keys().isdisjoint(own) and above.keys().isdisjoint(below)
+    if scope is None:
+        return tracker.is_apart
+    return tracker.is_apart and scope.is_apart and tracker.pairs.keys().isdisjoint(scope.pairs)
 
 
-def _put_json(own: dict[str, str], text: str, keys: tuple[str, str], encoding: Encoding) -> None:
-    plain, encoded = keys
+def _merged_members(event: Event, tracker: Layer, scope: Layer | None, *, is_anonymous: bool) -> str:
+    """Return what is below the event's own fields as JSON members, without repeating a key."""
+    pairs = dict(tracker.pairs)
+    if scope is not None:
+        pairs.update(scope.pairs)
+    if event.event_subject is not None:
+        pairs.update(event.event_subject.pairs())
+    values = event.__dict__
+    for name, field in event.wired():
+        if values[name] is not None:
+            pairs.pop(field.key, None)
+    if is_anonymous:
+        pairs = {k: v for k, v in pairs.items() if k not in fields.PRIVATE_FIELDS}
+    return json_members(pairs)
+
+
+def _json_member(plain: Field, encoded: Field, text: str, encoding: Encoding) -> str:
     if encoding.base64:
-        own[encoded] = _base64(text)
-    else:
-        own[plain] = text
+        return f',"{encoded.key}":"{_base64(text)}"'
+    return f',"{plain.key}":{quoted(text)}'
 
 
 def _base64(text: str) -> str:
@@ -174,6 +201,21 @@ def _base64(text: str) -> str:
 def _described_text(schema: str, data: object, path: str, encoding: Encoding) -> str:
     # An Iglu URI has no character that JSON escapes.
     return f'{{"schema":"{schema}","data":{json_text(data, path=path, default=encoding.json_encoder)}}}'
+
+
+def _entity_texts(
+    event: Event, tracker: Layer, scope: Layer | None, encoding: Encoding, *, is_anonymous: bool
+) -> list[str]:
+    return [
+        _entity_text(entity, f"{where}[{index}].data", encoding)
+        for where, entities in (
+            ("tracker.context", tracker.entities),
+            ("scope.context", scope.entities if scope else ()),
+            ("context", event.context or ()),
+        )
+        for index, entity in enumerate(entities)
+        if not (is_anonymous and _schema_of(entity).startswith(SESSION_SCHEMA))
+    ]
 
 
 def _schema_of(entity: Entity | SelfDescribingJson) -> str:

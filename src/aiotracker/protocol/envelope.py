@@ -17,8 +17,6 @@ from aiotracker.protocol.encoding import decode, encode_base64
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from aiotracker.protocol.record import Record
-
 __all__ = ["CONTENT_TYPE", "ENVELOPE_BYTES", "body_bytes", "get_query", "post_body"]
 
 CONTENT_TYPE: Final = "application/json; charset=utf-8"
@@ -31,15 +29,15 @@ ENVELOPE_BYTES: Final = len(_HEAD) + len(_TAIL)
 """Size of the body around its events: 88 bytes."""
 
 
-def post_body(records: Sequence[Record], sent_ms: int) -> bytes:
+def post_body(records: Sequence[bytes], sent_ms: int) -> bytes:
     """Return the body of a POST.
 
     Args:
-        records: one or more records of one kind.
+        records: the bytes of one or more records of one kind.
         sent_ms: milliseconds since 1970, now.
     """
     end = f',"{fields.SENT_AT.key}":"{sent_ms}"}}'.encode()
-    return _HEAD + (end + b",").join([record.data for record in records]) + end + _TAIL
+    return _HEAD + (end + b",").join(records) + end + _TAIL
 
 
 def body_bytes(sizes: Iterable[int]) -> int:
@@ -47,15 +45,15 @@ def body_bytes(sizes: Iterable[int]) -> int:
     return ENVELOPE_BYTES - 1 + sum(sizes)  # n records have n - 1 commas
 
 
-def get_query(record: Record, sent_ms: int, *, base64: bool = True) -> str:
+def get_query(record: bytes, sent_ms: int, *, base64: bool = True) -> str:
     """Return the query string of a GET, everything outside of letters, digits and `_.-~` escaped.
 
     Args:
-        record: the one event of the request.
+        record: the bytes of the one record of the request.
         sent_ms: milliseconds since 1970, now.
         base64: write self-describing data and entities as base64, which is shorter once escaped.
     """
-    pairs = decode(record.data)
+    pairs = decode(record)
     if base64:
         pairs = encode_base64(pairs)
     pairs[fields.SENT_AT.key] = str(sent_ms)

@@ -22,6 +22,7 @@ __all__ = [
     "MAX_EPOCH_MS",
     "PLATFORMS",
     "PRIVATE_FIELDS",
+    "SHARED_FIELDS",
     "Field",
     "Rule",
 ]
@@ -190,6 +191,9 @@ PRIVATE_FIELDS: Final = frozenset(
 The collector's `SP-Anonymous` header hides what the collector itself knows (address, cookie); the keys
 inside the events are the tracker's to leave out. Source: collector 3.4, `Service.scala`.
 """
+
+SHARED_FIELDS: Final = frozenset({PAGE_URL.key, REFERRER.key})
+"""Wire names that an event and a subject may both have."""
 
 PLATFORMS: Final = ("web", "mob", "pc", "srv", "app", "tv", "cnsl", "iot", "headset")
 """Platform codes. Source: Enrich 6.10, `MiscEnrichments.scala`; `headset` fails on Enrich 3 and older."""

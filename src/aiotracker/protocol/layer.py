@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from pydantic_core import to_json
+from aiotracker.protocol.fields import SHARED_FIELDS
+from aiotracker.protocol.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["EMPTY_LAYER", "Layer", "json_members"]
 
 
-def json_members(pairs: Mapping[str, str]) -> bytes:
-    """Return the members of a JSON object without its braces; empty for no pairs."""
-    return to_json(dict(pairs))[1:-1]
+def json_members(pairs: Mapping[str, str]) -> str:
+    """Return the members of a JSON object, each with a comma before it; empty for no pairs."""
+    return "".join([f",{quoted(key)}:{quoted(text)}" for key, text in pairs.items()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +34,22 @@ class Layer:
         pairs: wire names and texts.
         entities: added to every event's own.
         anonymous: whether events travel without what identifies a person; None: as the layer below.
-        members: `pairs` as JSON, without braces.
+        members: `pairs` as members of a JSON object, each with a comma before it.
+        is_apart: whether no event has a field of its own that is among the pairs.
     """
 
     pairs: Mapping[str, str]
     entities: tuple[Entity | SelfDescribingJson, ...] = ()
     anonymous: bool | None = None
-    members: bytes = field(init=False, repr=False)
+    members: str = field(init=False, repr=False)
+    is_apart: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Freeze and encode the pairs."""
         pairs = MappingProxyType(dict(self.pairs))
         object.__setattr__(self, "pairs", pairs)  # assignments of a frozen instance being built
         object.__setattr__(self, "members", json_members(pairs))
+        object.__setattr__(self, "is_apart", pairs.keys().isdisjoint(SHARED_FIELDS))
 
     def over(
         self,

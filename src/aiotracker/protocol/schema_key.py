@@ -6,7 +6,7 @@ Source: iglu-scala-core 1.1.4, `SchemaKey.scala` and `SchemaVer.scala`; lengths 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -35,6 +35,7 @@ class SchemaKey:
         model: first number of the version, 1 or more.
         revision: second number, 0 or more.
         addition: third number, 0 or more.
+        uri: the whole, as it is sent.
     """
 
     vendor: str
@@ -43,6 +44,7 @@ class SchemaKey:
     model: int
     revision: int
     addition: int
+    uri: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the parts, from wherever they come.
@@ -50,6 +52,8 @@ class SchemaKey:
         Raises:
             InvalidSchemaKeyError: a part breaks the grammar; the message says which.
         """
+        uri = f"iglu:{self.vendor}/{self.name}/{self.format}/{self.version}"
+        object.__setattr__(self, "uri", uri)  # an assignment of a frozen instance being built
         for label, part, pattern in (
             ("vendor", self.vendor, _VENDOR),
             ("name", self.name, _NAME),
@@ -84,15 +88,20 @@ class SchemaKey:
             raise InvalidSchemaKeyError(uri, f"it is a {type(uri).__name__}, not text")
         return _parse(uri)
 
+    @classmethod
+    def checked(cls, uri: str) -> str:
+        """Return an Iglu URI as it is, once it is known to be one.
+
+        Raises:
+            InvalidSchemaKeyError: as `parse()`.
+        """
+        cls.parse(uri)
+        return str.__str__(uri)
+
     @property
     def version(self) -> str:
         """The version as it stands in the URI, `1-0-0`."""
         return f"{self.model}-{self.revision}-{self.addition}"
-
-    @property
-    def uri(self) -> str:
-        """The whole URI."""
-        return f"iglu:{self.vendor}/{self.name}/{self.format}/{self.version}"
 
     def __str__(self) -> str:
         """Return the URI."""

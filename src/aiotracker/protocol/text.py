@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from json.encoder import encode_basestring as quoted
 from typing import Final
 
-__all__ = ["cut", "has_lone_surrogate", "stored", "utf16_length"]
+__all__ = ["cut", "has_lone_surrogate", "quoted", "stored", "utf16_length"]
 
 # Source: Enrich 6.10, `ConversionUtils.scala`; U+0080 to U+009F stay (run against Enrich 3.9).
 _CONTROLS: Final = dict.fromkeys((*range(0x20), 0x7F)) | {ord("\t"): "    "}

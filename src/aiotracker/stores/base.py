@@ -5,42 +5,54 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from aiotracker.protocol.record import Record, records_bytes
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Sequence
 
     from aiotracker.policy.dispatch import Backlog
     from aiotracker.policy.reasons import DropReason
-    from aiotracker.protocol.record import Kind, Record
+    from aiotracker.protocol.record import Kind
 
 __all__ = ["EventStore", "Lease"]
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Records that were handed out to be sent; they stay in the store until they are settled.
+    """Records of one kind that were handed out to be sent; they stay in the store until they are settled.
 
     Attributes:
-        records: oldest first, all of one kind when they are to be sent.
+        kind: of all its records.
+        data: the bytes of each record, oldest first.
         sequences: the store's number of each record, growing in the order of putting.
         put_at: clock seconds when each was put.
     """
 
-    records: tuple[Record, ...]
+    kind: Kind
+    data: tuple[bytes, ...]
     sequences: tuple[int, ...]
     put_at: tuple[float, ...]
 
     @property
-    def kind(self) -> Kind:
-        """The kind of its records."""
-        return self.records[0].kind
+    def records(self) -> tuple[Record, ...]:
+        """The records themselves."""
+        return tuple(Record(self.kind, data) for data in self.data)
+
+    @property
+    def records_bytes(self) -> int:
+        """What its records add to the body of a request, in bytes."""
+        return records_bytes(self.data)
 
     def part(self, start: int, end: int) -> Lease:
         """Return a slice of the lease, which may be settled on its own."""
-        return Lease(self.records[start:end], self.sequences[start:end], self.put_at[start:end])
+        if start == 0 and end >= len(self.data):
+            return self
+        span = slice(start, end)
+        return Lease(self.kind, self.data[span], self.sequences[span], self.put_at[span])
 
     def __len__(self) -> int:
         """Return the number of records."""
-        return len(self.records)
+        return len(self.data)
 
 
 @runtime_checkable
@@ -90,11 +102,12 @@ class EventStore(Protocol):
         """
         ...
 
-    def evict(self, size_bytes: int) -> Lease | None:
+    def evict(self, size_bytes: int) -> Sequence[Lease] | None:
         """Remove the oldest records that are not leased until room is reserved for one record.
 
         Returns:
-            What was removed, oldest first; None, with nothing removed, when it would not be enough.
+            What was removed, a lease for each kind of it; None, with nothing removed, when it would not
+            be enough.
         """
         ...
 
@@ -137,8 +150,8 @@ class EventStore(Protocol):
         """
         ...
 
-    async def discard(self, reason: DropReason) -> Lease:
-        """Give up all that only this process could send, and return it, oldest first.
+    async def discard(self, reason: DropReason) -> Sequence[Lease]:
+        """Give up all that only this process could send, and return it, a lease for each kind.
 
         Called when closing ran out of time and nothing is leased. A durable store keeps everything
         and returns nothing.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from dataclasses import dataclass
 from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -13,13 +12,14 @@ from aiotracker.errors import ConfigurationError
 from aiotracker.policy.batching import fitting
 from aiotracker.policy.dispatch import Backlog
 from aiotracker.protocol.envelope import ENVELOPE_BYTES
-from aiotracker.protocol.record import Kind, Record
+from aiotracker.protocol.record import Kind, record_bytes, records_bytes
 from aiotracker.stores.base import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiotracker.policy.reasons import DropReason
+    from aiotracker.protocol.record import Record
 
 __all__ = ["DEFAULT_MAX_BYTES", "DEFAULT_MAX_EVENTS", "MemoryStore"]
 
@@ -27,13 +27,12 @@ DEFAULT_MAX_EVENTS: Final = 10_000
 DEFAULT_MAX_BYTES: Final = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A record with its place in the order of putting."""
+_Entry = tuple[int, float, bytes]
+"""Sequence, clock seconds of putting, and the record's bytes.
 
-    sequence: int
-    put_at: float
-    record: Record
+A plain tuple, because a full buffer holds a million of them: the garbage collector forgets a tuple of such
+things at first sight, where it would walk over objects again and again.
+"""
 
 
 class _Queue:
@@ -43,23 +42,23 @@ class _Queue:
         self.entries: deque[_Entry] = deque()
         self.size_bytes = 0
 
-    def append(self, entry: _Entry) -> None:
-        self.entries.append(entry)
-        self.size_bytes += entry.record.size_bytes
-
-    def pop(self) -> _Entry:
-        entry = self.entries.popleft()
-        self.size_bytes -= entry.record.size_bytes
-        return entry
+    def pop(self, count: int) -> list[_Entry]:
+        popleft = self.entries.popleft
+        entries = [popleft() for _ in range(count)]
+        self.size_bytes -= _size_bytes(entries)
+        return entries
 
     def put_back(self, entries: Sequence[_Entry]) -> None:
         """Take entries back to where they were: batches come back in any order."""
         older = []
-        while self.entries and entries and self.entries[0].sequence < entries[-1].sequence:
+        while self.entries and entries and self.entries[0] < entries[-1]:
             older.append(self.entries.popleft())
-        merged = list(heapq.merge(older, entries, key=lambda entry: entry.sequence))
-        self.entries.extendleft(reversed(merged))
-        self.size_bytes += sum(entry.record.size_bytes for entry in entries)
+        self.entries.extendleft(reversed(list(heapq.merge(older, entries))))
+        self.size_bytes += _size_bytes(entries)
+
+
+def _size_bytes(entries: Sequence[_Entry]) -> int:
+    return records_bytes([data for _, _, data in entries])
 
 
 class MemoryStore:
@@ -90,7 +89,7 @@ class MemoryStore:
         self._held_bytes = 0
         self._sequence = 0
         self._queues = {kind: _Queue() for kind in Kind}
-        self._leased: dict[int, _Entry] = {}
+        self._leased: dict[Kind, dict[int, _Entry]] = {kind: {} for kind in Kind}
 
     @property
     def is_durable(self) -> bool:
@@ -118,11 +117,14 @@ class MemoryStore:
 
     def put(self, record: Record, now: float) -> None:
         """Store a record in reserved room."""
+        kind, data, _ = record
         with self._lock:
             self._sequence += 1
-            self._queues[record.kind].append(_Entry(self._sequence, now, record))
+            queue = self._queues[kind]
+            queue.entries.append((self._sequence, now, data))
+            queue.size_bytes += record_bytes(data)
 
-    def evict(self, size_bytes: int) -> Lease | None:
+    def evict(self, size_bytes: int) -> list[Lease] | None:
         """Remove the oldest waiting records until room is reserved for one record."""
         with self._lock:
             waiting_events = sum(len(queue.entries) for queue in self._queues.values())
@@ -132,41 +134,44 @@ class MemoryStore:
                 or self._held_bytes - waiting_bytes + size_bytes > self._max_bytes
             ):
                 return None
-            evicted = []
+            evicted: dict[Kind, list[_Entry]] = {kind: [] for kind in Kind}
             while not self._reserve(size_bytes):
-                queue = self._oldest()
-                if queue is None:
+                kind = self._oldest()
+                if kind is None:
                     break
-                entry = queue.pop()
-                self._free(1, entry.record.size_bytes)
-                evicted.append(entry)
-            return _lease(evicted)
+                entries = self._queues[kind].pop(1)
+                self._free(1, _size_bytes(entries))
+                evicted[kind] += entries
+            return [_lease(kind, entries) for kind, entries in evicted.items() if entries]
 
     def backlog(self) -> Backlog:
         """Return what waits to be leased."""
         with self._lock:
-            oldest = self._oldest()
+            kind = self._oldest()
+            oldest = None if kind is None else self._queues[kind].entries[0]
             queues = self._queues.values()
             return Backlog(
-                events=sum(len(queue.entries) for queue in queues),
-                fullest_events=max(len(queue.entries) for queue in queues),
-                fullest_bytes=ENVELOPE_BYTES - 1 + max(queue.size_bytes for queue in queues),
-                oldest_at=oldest.entries[0].put_at if oldest else None,
-                oldest_sequence=oldest.entries[0].sequence if oldest else None,
+                events=sum([len(queue.entries) for queue in queues]),
+                fullest_events=max([len(queue.entries) for queue in queues]),
+                fullest_bytes=ENVELOPE_BYTES - 1 + max([queue.size_bytes for queue in queues]),
+                oldest_at=oldest[1] if oldest else None,
+                oldest_sequence=oldest[0] if oldest else None,
                 latest_sequence=self._sequence,
-                leased=len(self._leased),
+                leased=sum([len(leased) for leased in self._leased.values()]),
             )
 
     async def lease(self, max_events: int, max_bytes: int) -> Lease | None:
         """Hand out the oldest records of the oldest record's kind that fit in one request."""
         with self._lock:
-            queue = self._oldest()
-            if queue is None:
+            kind = self._oldest()
+            if kind is None:
                 return None
-            sizes = (entry.record.size_bytes for entry in islice(queue.entries, max_events))
-            entries = [queue.pop() for _ in range(fitting(sizes, max_events, max_bytes))]
-            self._leased.update((entry.sequence, entry) for entry in entries)
-            return _lease(entries)
+            queue = self._queues[kind]
+            sizes = [record_bytes(data) for _, _, data in islice(queue.entries, max_events)]
+            entries = queue.pop(fitting(sizes, max_events, max_bytes))
+            lease = _lease(kind, entries)
+            self._leased[kind].update(zip(lease.sequences, entries, strict=True))
+            return lease
 
     async def ack(self, lease: Lease) -> None:
         """Forget records that were delivered."""
@@ -175,7 +180,7 @@ class MemoryStore:
     async def release(self, lease: Lease) -> None:
         """Take records back, to the front, to be leased again."""
         with self._lock:
-            entries = [self._leased.pop(sequence) for sequence in lease.sequences]
+            entries = [self._leased[lease.kind].pop(sequence) for sequence in lease.sequences]
             self._queues[lease.kind].put_back(entries)
 
     async def reject(self, lease: Lease, reason: DropReason) -> None:  # noqa: ARG002 - kept by durable stores
@@ -185,25 +190,30 @@ class MemoryStore:
     async def reclaim(self) -> int:
         """Take back every lease."""
         with self._lock:
-            entries = sorted(self._leased.values(), key=lambda entry: entry.sequence)
-            self._leased.clear()
-            for kind, queue in self._queues.items():
-                queue.put_back([entry for entry in entries if entry.record.kind is kind])
-            return len(entries)
+            count = 0
+            for kind, leased in self._leased.items():
+                self._queues[kind].put_back(sorted(leased.values()))
+                count += len(leased)
+                leased.clear()
+            return count
 
-    async def discard(self, reason: DropReason) -> Lease:  # noqa: ARG002 - as above
+    async def discard(self, reason: DropReason) -> list[Lease]:  # noqa: ARG002 - as above
         """Give up everything."""
         with self._lock:
-            entries = []
-            while (queue := self._oldest()) is not None:
-                entries.append(queue.pop())
-            self._free(len(entries), sum(entry.record.size_bytes for entry in entries))
-            return _lease(entries)
+            discarded = []
+            for kind, queue in self._queues.items():
+                entries = queue.pop(len(queue.entries))
+                self._free(len(entries), _size_bytes(entries))
+                if entries:
+                    discarded.append(_lease(kind, entries))
+            return discarded
 
     def _settle(self, lease: Lease) -> None:
         with self._lock:
-            entries = [self._leased.pop(sequence) for sequence in lease.sequences]
-            self._free(len(entries), sum(entry.record.size_bytes for entry in entries))
+            leased = self._leased[lease.kind]
+            for sequence in lease.sequences:
+                del leased[sequence]
+            self._free(len(lease), lease.records_bytes)
 
     def _reserve(self, size_bytes: int) -> bool:
         if self._held_events >= self._max_events or self._held_bytes + size_bytes > self._max_bytes:
@@ -216,15 +226,12 @@ class MemoryStore:
         self._held_events -= events
         self._held_bytes -= size_bytes
 
-    def _oldest(self) -> _Queue | None:
-        """Return the queue whose first record is the oldest of all, None when all are empty."""
-        filled = [queue for queue in self._queues.values() if queue.entries]
-        return min(filled, key=lambda queue: queue.entries[0].sequence, default=None)
+    def _oldest(self) -> Kind | None:
+        """Return the kind whose first record is the oldest of all, None when there is none."""
+        filled = [kind for kind, queue in self._queues.items() if queue.entries]
+        return min(filled, key=lambda kind: self._queues[kind].entries[0], default=None)
 
 
-def _lease(entries: Sequence[_Entry]) -> Lease:
-    return Lease(
-        tuple(entry.record for entry in entries),
-        tuple(entry.sequence for entry in entries),
-        tuple(entry.put_at for entry in entries),
-    )
+def _lease(kind: Kind, entries: Sequence[_Entry]) -> Lease:
+    sequences, put_at, data = zip(*entries, strict=True)
+    return Lease(kind, data, sequences, put_at)

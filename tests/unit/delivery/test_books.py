@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from aiotracker import DeliveryReport, DropReason, Health, HealthStatus, RefusalReason
 from aiotracker.delivery.statistics import Ledger, Statistics
 from aiotracker.delivery.watch import FlushWatch, Watches
-from aiotracker.protocol.record import Kind, Record
+from aiotracker.protocol.record import RECORD_START, Kind
 from aiotracker.stores import Lease
 
 MOVES = st.lists(
@@ -106,8 +106,8 @@ def test_statistics_of_several_emitters_are_summed() -> None:
 
 def lease(*sequences: int) -> Lease:
     """Return a lease of records with these numbers."""
-    records = tuple(Record(str(number), Kind.ORDINARY, b"{") for number in sequences)
-    return Lease(records, sequences, (0.0,) * len(sequences))
+    data = tuple(f"{RECORD_START}{number:036}".encode() for number in sequences)
+    return Lease(Kind.ORDINARY, data, sequences, (0.0,) * len(sequences))
 
 
 def test_a_watch_counts_what_came_before_it() -> None:
@@ -157,7 +157,7 @@ def test_a_forgotten_watch_counts_no_more() -> None:
 def test_a_receipt_says_what_became_of_one_event() -> None:
     """None for an event that arrived, the reason with its detail for one that did not."""
     watches = Watches()
-    arrived, dropped, open_ = (watches.watch_one(str(number)) for number in (1, 2, 3))
+    arrived, dropped, open_ = (watches.watch_one(f"{number:036}") for number in (1, 2, 3))
 
     watches.settle(lease(1), None)
     watches.settle(lease(2), DropReason.REJECTED, " (status 400)")

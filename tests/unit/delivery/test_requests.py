@@ -7,7 +7,7 @@ import pytest
 
 from aiotracker.delivery.requests import RequestBuilder
 from aiotracker.delivery.settings import Method
-from aiotracker.protocol.record import Kind, Record
+from aiotracker.protocol.record import Kind
 from aiotracker.protocol.url import CollectorURL
 from aiotracker.stores import Lease
 
@@ -22,8 +22,7 @@ def built(method: Method = "post", **headers: str) -> RequestBuilder:
 
 def lease(*data: bytes, kind: Kind = Kind.ORDINARY) -> Lease:
     """Return a lease of records with such data."""
-    records = tuple(Record(str(number), kind, each) for number, each in enumerate(data))
-    return Lease(records, tuple(range(len(data))), (0.0,) * len(data))
+    return Lease(kind, data, tuple(range(len(data))), (0.0,) * len(data))
 
 
 def test_a_post_is_one_json_document() -> None:

@@ -9,6 +9,7 @@ import pytest
 from aiotracker import HttpxTransport, Lease, PageView, Tracker, Transport
 from aiotracker.delivery.requests import RequestBuilder
 from aiotracker.delivery.rescue import Rescue
+from aiotracker.protocol.record import Kind
 from aiotracker.protocol.url import CollectorURL
 from tests.fakes.clock import FakeClock
 from tests.fakes.transport import FakeTransport
@@ -56,9 +57,9 @@ def rescue_to() -> Iterator[RescueTo]:
 def lease(*names: str) -> Lease:
     """Return a lease of one page view per name."""
     tracker = Tracker("rescue", "http://127.0.0.1:9", clock=FakeClock())
-    records = tuple(tracker._record(PageView(page_url=f"https://acme.com/{name}")) for name in names)
-    numbers = range(1, len(records) + 1)
-    return Lease(records, tuple(numbers), tuple(map(float, numbers)))
+    data = tuple(tracker._record(PageView(page_url=f"https://acme.com/{name}")).data for name in names)
+    numbers = range(1, len(data) + 1)
+    return Lease(Kind.ORDINARY, data, tuple(numbers), tuple(map(float, numbers)))
 
 
 def delivered(rescue: Rescue, batch: Lease, seconds: float = BUDGET) -> bool:

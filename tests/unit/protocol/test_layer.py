@@ -4,18 +4,28 @@ import json
 
 import pytest
 
-from aiotracker import SelfDescribingJson
+from aiotracker import (
+    Event,
+    PagePing,
+    PageView,
+    ScreenView,
+    SelfDescribing,
+    SelfDescribingJson,
+    StructuredEvent,
+    Subject,
+)
+from aiotracker.protocol.fields import SHARED_FIELDS
 from aiotracker.protocol.layer import EMPTY_LAYER, Layer, json_members
 
 CART, USER = (SelfDescribingJson(f"iglu:com.acme/{name}/jsonschema/1-0-0", {}) for name in ("cart", "user"))
 
 
-def test_members_are_json_without_braces() -> None:
-    """They can be joined with others by commas."""
+def test_members_continue_an_object() -> None:
+    """Each has its comma before it, so that they stand after others."""
     members = json_members({"tna": "größer", "aid": 'a"b\\c\n'})
 
-    assert {"tna": "größer", "aid": 'a"b\\c\n'} == json.loads(b"{" + members + b"}")
-    assert b"" == json_members({})
+    assert {"e": "pv", "tna": "größer", "aid": 'a"b\\c\n'} == json.loads('{"e":"pv"' + members + "}")
+    assert "" == json_members({})
 
 
 def test_a_layer_is_a_snapshot() -> None:
@@ -25,7 +35,7 @@ def test_a_layer_is_a_snapshot() -> None:
     layer = Layer(pairs)
     pairs["uid"] = "u-2"
 
-    assert ({"uid": "u-1"}, b'"uid":"u-1"') == (dict(layer.pairs), layer.members)
+    assert ({"uid": "u-1"}, ',"uid":"u-1"') == (dict(layer.pairs), layer.members)
     with pytest.raises(TypeError):
         layer.pairs["uid"] = "u-3"  # type: ignore[index]  # immutable
 
@@ -52,4 +62,18 @@ def test_anonymity_is_inherited_unless_it_is_stated(*, below: bool | None, above
 
 def test_the_empty_layer_adds_nothing() -> None:
     """No members, no entities, no opinion on anonymity."""
-    assert (b"", (), None) == (EMPTY_LAYER.members, EMPTY_LAYER.entities, EMPTY_LAYER.anonymous)
+    assert ("", (), None) == (EMPTY_LAYER.members, EMPTY_LAYER.entities, EMPTY_LAYER.anonymous)
+
+
+@pytest.mark.parametrize(("key", "is_apart"), [("uid", True), ("url", False), ("refr", False)])
+def test_a_layer_knows_whether_an_event_may_say_the_same(key: str, *, is_apart: bool) -> None:
+    """Only then must its pairs be looked at for every event."""
+    assert is_apart is Layer({"p": "web", key: "x"}).is_apart
+
+
+def test_what_events_and_subjects_share() -> None:
+    """The fields that both have, and no others."""
+    kinds: list[type[Event]] = [PageView, PagePing, ScreenView, StructuredEvent, SelfDescribing]
+    events = {field.key for kind in kinds for _, field in kind.wired()}
+
+    assert events & {field.key for _, field in Subject.wired()} == SHARED_FIELDS

@@ -1,10 +1,23 @@
-"""A stored event: bytes, an id and a kind."""
+"""A stored event: bytes and a kind."""
 
 import pickle
 
-from aiotracker.protocol.record import ENCODING_VERSION, SENT_AT_BYTES, Kind, Record
+from aiotracker.protocol.record import (
+    ENCODING_VERSION,
+    SENT_AT_BYTES,
+    Kind,
+    Record,
+    record_bytes,
+    records_bytes,
+)
 
-RECORD = Record("0f7c6f1e-6f2b-4b0c-9b39-0a4f5f6a7b8c", Kind.ORDINARY, b'{"e":"pv"')
+EVENT_ID = "0f7c6f1e-6f2b-4b0c-9b39-0a4f5f6a7b8c"
+RECORD = Record(Kind.ORDINARY, f'{{"eid":"{EVENT_ID}","e":"pv"'.encode())
+
+
+def test_the_id_stands_at_the_beginning() -> None:
+    """It is read from where every record has it."""
+    assert EVENT_ID == RECORD.event_id
 
 
 def test_the_time_of_sending_has_a_constant_size() -> None:
@@ -14,7 +27,8 @@ def test_the_time_of_sending_has_a_constant_size() -> None:
 
 def test_the_size_is_the_share_of_a_body() -> None:
     """Its bytes, the time of sending, and the comma before the next one."""
-    assert len(RECORD.data) + SENT_AT_BYTES + 1 == RECORD.size_bytes
+    assert len(RECORD.data) + SENT_AT_BYTES + 1 == RECORD.size_bytes == record_bytes(RECORD.data)
+    assert 3 * RECORD.size_bytes == records_bytes([RECORD.data] * 3)
 
 
 def test_a_record_says_how_it_was_encoded() -> None:
