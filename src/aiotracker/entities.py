@@ -41,8 +41,9 @@ class SelfDescribingJson:
 
     def __init__(self, schema: str | SchemaKey, data: object) -> None:
         """Check the schema and keep it as text."""
-        uri = schema.uri if isinstance(schema, SchemaKey) else SchemaKey.checked(schema)
-        self.__dict__.update(schema=uri, data=data)  # assignments of a frozen instance being built
+        own = self.__dict__  # assignments of a frozen instance being built
+        own["schema"] = schema.uri if isinstance(schema, SchemaKey) else SchemaKey.parse(schema).uri
+        own["data"] = data
 
 
 class SchemaModel(CheckedModel):

@@ -252,7 +252,7 @@ class Tracker:
         Raises:
             As `track()`, except that every thread and loop is the right one.
         """
-        self._check_open()
+        self._check_process()
         record = self._record(event)
         return self._concluded(record, self._fanout.offer(record))
 
@@ -314,14 +314,14 @@ class Tracker:
 
     # -- steps ----------------------------------------------------------------------------------------
 
-    def _check_open(self) -> None:
+    def _check_process(self) -> None:
         if self._loop is None:
             raise TrackerNotOpenError(self.namespace)
         if self._pid != os.getpid():
             raise ForkedTrackerError(self.namespace)
 
     def _check_loop(self) -> None:
-        self._check_open()
+        self._check_process()
         if self._is_open and self._loop is not None and not self._loop.is_current():
             raise WrongLoopError(self.namespace)
 

@@ -544,7 +544,6 @@ class Response
     Response(status: int, headers: Mapping[str, str] = <factory>)
 class SchemaKey
     SchemaKey(vendor: str, name: str, format: str, model: int, revision: int, addition: int)
-    classmethod checked(uri: str) -> str
     classmethod parse(uri: str) -> SchemaKey
     version: str
 class ScreenView(SelfDescribingEvent)

@@ -276,7 +276,7 @@ class Emitter:
         with engine.admission.lock:
             verdict = engine.admission.reserve(record.size_bytes)
             if verdict is True:
-                engine.put(record)
+                engine.put(record, record.size_bytes)
                 return True
         self.refuse(record, verdict)
         return verdict

@@ -95,17 +95,18 @@ class Engine:
 
     def offer(self, record: Record) -> bool:
         """Put a record if there is room now; False when there is none, or nothing is taken any more."""
-        if self.admission.reserve(record_bytes(record.data)) is True:
-            self.put(record)
-            return True
-        return False
+        size = record_bytes(record.data)
+        if self.admission.reserve(size) is not True:
+            return False
+        self.put(record, size)
+        return True
 
-    def put(self, record: Record) -> None:
-        """Store a record in reserved room, and wake the engine if that changes what it does."""
+    def put(self, record: Record, size_bytes: int) -> None:
+        """Store a record in the room reserved for it, and wake the engine if that changes what it does."""
         self._ledger.accept()
         self._store.put(record, self._clock.now())
         self._spare_events -= 1
-        self._spare_bytes -= record_bytes(record.data)
+        self._spare_bytes -= size_bytes
         if self._spare_events <= 0 or self._spare_bytes <= 0:
             self._wakeup.set()
 

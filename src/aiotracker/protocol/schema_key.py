@@ -88,16 +88,6 @@ class SchemaKey:
             raise InvalidSchemaKeyError(uri, f"it is a {type(uri).__name__}, not text")
         return _parse(uri)
 
-    @classmethod
-    def checked(cls, uri: str) -> str:
-        """Return an Iglu URI as it is, once it is known to be one.
-
-        Raises:
-            InvalidSchemaKeyError: as `parse()`.
-        """
-        cls.parse(uri)
-        return str.__str__(uri)
-
     @property
     def version(self) -> str:
         """The version as it stands in the URI, `1-0-0`."""

@@ -108,7 +108,11 @@ class MemoryStore:
     def reserve(self, size_bytes: int) -> bool:
         """Set room aside for one record; False when there is none."""
         with self._lock:
-            return self._reserve(size_bytes)
+            if self._is_full(size_bytes):
+                return False
+            self._held_events += 1
+            self._held_bytes += size_bytes
+            return True
 
     def cancel(self, size_bytes: int) -> None:
         """Give back room that was reserved and will not be used."""
@@ -135,13 +139,12 @@ class MemoryStore:
             ):
                 return None
             evicted: dict[Kind, list[_Entry]] = {kind: [] for kind in Kind}
-            while not self._reserve(size_bytes):
-                kind = self._oldest()
-                if kind is None:
-                    break
+            while self._is_full(size_bytes) and (kind := self._oldest()) is not None:
                 entries = self._queues[kind].pop(1)
                 self._free(1, _size_bytes(entries))
                 evicted[kind] += entries
+            self._held_events += 1
+            self._held_bytes += size_bytes
             return [_lease(kind, entries) for kind, entries in evicted.items() if entries]
 
     def backlog(self) -> Backlog:
@@ -215,12 +218,8 @@ class MemoryStore:
                 del leased[sequence]
             self._free(len(lease), lease.records_bytes)
 
-    def _reserve(self, size_bytes: int) -> bool:
-        if self._held_events >= self._max_events or self._held_bytes + size_bytes > self._max_bytes:
-            return False
-        self._held_events += 1
-        self._held_bytes += size_bytes
-        return True
+    def _is_full(self, size_bytes: int) -> bool:
+        return self._held_events >= self._max_events or self._held_bytes + size_bytes > self._max_bytes
 
     def _free(self, events: int, size_bytes: int) -> None:
         self._held_events -= events
