@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiotracker import InvalidDataError
-from aiotracker.normalise import MAX_DEPTH, json_text
+from aiotracker.normalise import MAX_DEPTH, _read_back, _Writer, json_text
 from tests.property.strategies import hostile_values, json_values
 
 anything = st.recursive(
@@ -65,3 +65,18 @@ def test_anything_is_json_or_one_error(value: object) -> None:
     decoded = json.loads(text, parse_constant=lambda constant: 1 / 0)
     assert depth_of(decoded) <= MAX_DEPTH
     text.encode()
+
+
+@given(anything | json_values)
+def test_both_ways_of_writing_say_the_same(value: object) -> None:
+    """What pydantic's core writes is what the rules would have written."""
+    quick = _read_back(value)
+
+    if quick is not None:
+        assert json.loads(_Writer(None).value(value, 1)) == json.loads(quick)
+
+
+def test_plain_data_goes_the_quick_way() -> None:
+    """Otherwise it would be of no use."""
+    for value in ({"a": [1, 2.5, None, True, {"ü": "\n"}]}, [], {}, "text", 7, {"n": 10**308}):
+        assert None is not _read_back(value)
