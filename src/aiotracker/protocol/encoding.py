@@ -28,7 +28,6 @@ from aiotracker.protocol.text import quoted
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from aiotracker.entities import Entity
     from aiotracker.events import Event
     from aiotracker.protocol.fields import Field
 
@@ -206,22 +205,17 @@ def _described_text(schema: str, data: object, path: str, encoding: Encoding) ->
 def _entity_texts(
     event: Event, tracker: Layer, scope: Layer | None, encoding: Encoding, *, is_anonymous: bool
 ) -> list[str]:
-    return [
-        _entity_text(entity, f"{where}[{index}].data", encoding)
-        for where, entities in (
-            ("tracker.context", tracker.entities),
-            ("scope.context", scope.entities if scope else ()),
-            ("context", event.context or ()),
-        )
-        for index, entity in enumerate(entities)
-        if not (is_anonymous and _schema_of(entity).startswith(SESSION_SCHEMA))
-    ]
-
-
-def _schema_of(entity: Entity | SelfDescribingJson) -> str:
-    return entity.schema if isinstance(entity, SelfDescribingJson) else entity.schema_key.uri
-
-
-def _entity_text(entity: Entity | SelfDescribingJson, path: str, encoding: Encoding) -> str:
-    data = entity.data if isinstance(entity, SelfDescribingJson) else entity.self_description()
-    return _described_text(_schema_of(entity), data, path, encoding)
+    texts = []
+    for where, entities in (
+        ("tracker.context", tracker.entities),
+        ("scope.context", scope.entities if scope else ()),
+        ("context", event.context or ()),
+    ):
+        for index, entity in enumerate(entities):
+            if isinstance(entity, SelfDescribingJson):
+                schema, data = entity.schema, entity.data
+            else:
+                schema, data = entity.schema_key.uri, entity.self_description()
+            if not (is_anonymous and schema.startswith(SESSION_SCHEMA)):
+                texts.append(_described_text(schema, data, f"{where}[{index}].data", encoding))
+    return texts
