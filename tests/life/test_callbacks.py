@@ -10,7 +10,7 @@ import anyio.lowlevel
 import pytest
 
 from aiotracker import Callback, Notice, NoticeKind
-from aiotracker.delivery.notices import MAX_WAITING
+from aiotracker.delivery.callbacks import MAX_WAITING
 from tests.fakes.bench import Bench, TrackWith, begin
 from tests.fakes.clock import settle
 from tests.fakes.transport import Hang

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from aiotracker.clock import Clock
     from aiotracker.delivery.admission import Admission
+    from aiotracker.delivery.callbacks import Callbacks
     from aiotracker.delivery.destination import Destination
     from aiotracker.delivery.log import DeliveryLog
-    from aiotracker.delivery.notices import Callbacks
     from aiotracker.delivery.sender import Sender
     from aiotracker.delivery.settings import DeliverySettings
     from aiotracker.delivery.settlement import Settlement

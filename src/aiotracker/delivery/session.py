@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiotracker.delivery.admission import Admission
+from aiotracker.delivery.callbacks import Callbacks
 from aiotracker.delivery.destination import Destination
 from aiotracker.delivery.engine import Engine
 from aiotracker.delivery.lifeline import Lifeline
 from aiotracker.delivery.log import DeliveryLog
-from aiotracker.delivery.notices import Callbacks
 from aiotracker.delivery.rescue import Rescue
 from aiotracker.delivery.sender import Sender
 from aiotracker.delivery.settlement import Settlement

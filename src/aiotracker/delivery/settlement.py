@@ -12,8 +12,8 @@ from aiotracker.delivery.notices import Notice, NoticeKind
 from aiotracker.policy.reasons import DropReason
 
 if TYPE_CHECKING:
+    from aiotracker.delivery.callbacks import Callbacks
     from aiotracker.delivery.log import DeliveryLog
-    from aiotracker.delivery.notices import Callbacks
     from aiotracker.delivery.statistics import Ledger
     from aiotracker.delivery.watch import Watches
     from aiotracker.policy.reasons import RefusalReason
