@@ -78,5 +78,6 @@ def test_both_ways_of_writing_say_the_same(value: object) -> None:
 
 def test_plain_data_goes_the_quick_way() -> None:
     """Otherwise it would be of no use."""
-    for value in ({"a": [1, 2.5, None, True, {"ü": "\n"}]}, [], {}, "text", 7, {"n": 10**308}):
+    values: list[object] = [{"a": [1, 2.5, None, True, {"ü": "\n"}]}, [], {}, "text", 7, {"n": 10**308}]
+    for value in values:
         assert None is not _read_back(value)
