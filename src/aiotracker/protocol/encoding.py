@@ -20,13 +20,14 @@ from pydantic_core import from_json
 from aiotracker.entities import SelfDescribingJson
 from aiotracker.normalise import json_text
 from aiotracker.protocol import fields
+from aiotracker.protocol.fields import SHARED_FIELDS
 from aiotracker.protocol.layer import Layer, json_members
 from aiotracker.protocol.record import RECORD_START, Kind, Record
 from aiotracker.protocol.rules import wire
 from aiotracker.protocol.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from aiotracker.events import Event
     from aiotracker.protocol.fields import Field
@@ -104,12 +105,15 @@ def encode(
             outer = f'{{"schema":"{ENTITIES_SCHEMA}","data":[{",".join(entities)}]}}'
             text.append(_json_member(fields.ENTITIES, fields.ENTITIES_BASE64, outer, encoding))
 
-    if is_anonymous or values["event_subject"] is not None or not _are_apart(tracker, scope):
-        text.append(_merged_members(event, tracker, scope, is_anonymous=is_anonymous is True))
+    subject = values["event_subject"]
+    layers = [tracker] if scope is None else [tracker, scope]
+    pairs = {} if subject is None else subject.pairs()
+    if not is_anonymous and _are_apart(layers, pairs):
+        text.extend([layer.members for layer in layers])
+        if pairs:
+            text.append(json_members(pairs))
     else:
-        text.append(tracker.members)
-        if scope is not None:
-            text.append(scope.members)
+        text.append(_merged_members(event, layers, pairs, is_anonymous=is_anonymous is True))
     text_of_all = "".join(text)
     return Record(Kind.ANONYMOUS if is_anonymous else Kind.ORDINARY, text_of_all.encode())
 
@@ -164,27 +168,36 @@ def _plan(kind: type[Event]) -> _Plan:
     )
 
 
-def _are_apart(tracker: Layer, scope: Layer | None) -> bool:
-    """Tell whether no key stands in two places, so that encoded layers can be used as they are."""
-    if scope is None:
-        return tracker.is_apart
-    return tracker.is_apart and scope.is_apart and tracker.pairs.keys().isdisjoint(scope.pairs)
+def _are_apart(layers: Sequence[Layer], pairs: Mapping[str, str]) -> bool:
+    """Tell whether no key stands in two places, so that what is encoded can be used as it is."""
+    if not SHARED_FIELDS.isdisjoint(pairs):
+        return False
+    seen = [pairs] if pairs else []
+    for layer in layers:
+        if not layer.is_apart:
+            return False
+        for other in seen:
+            if not layer.pairs.keys().isdisjoint(other):
+                return False
+        seen.append(layer.pairs)
+    return True
 
 
-def _merged_members(event: Event, tracker: Layer, scope: Layer | None, *, is_anonymous: bool) -> str:
+def _merged_members(
+    event: Event, layers: Sequence[Layer], pairs: Mapping[str, str], *, is_anonymous: bool
+) -> str:
     """Return what is below the event's own fields as JSON members, without repeating a key."""
-    pairs = dict(tracker.pairs)
-    if scope is not None:
-        pairs.update(scope.pairs)
-    if event.event_subject is not None:
-        pairs.update(event.event_subject.pairs())
+    merged: dict[str, str] = {}
+    for layer in layers:
+        merged.update(layer.pairs)
+    merged.update(pairs)
     values = event.__dict__
     for name, field in event.wired():
         if values[name] is not None:
-            pairs.pop(field.key, None)
+            merged.pop(field.key, None)
     if is_anonymous:
-        pairs = {k: v for k, v in pairs.items() if k not in fields.PRIVATE_FIELDS}
-    return json_members(pairs)
+        merged = {k: v for k, v in merged.items() if k not in fields.PRIVATE_FIELDS}
+    return json_members(merged)
 
 
 def _json_member(plain: Field, encoded: Field, text: str, encoding: Encoding) -> str:

@@ -22,8 +22,12 @@ __all__ = ["EMPTY_LAYER", "Layer", "json_members"]
 
 
 def json_members(pairs: Mapping[str, str]) -> str:
-    """Return the members of a JSON object, each with a comma before it; empty for no pairs."""
-    return "".join([f",{quoted(key)}:{quoted(text)}" for key, text in pairs.items()])
+    """Return the members of a JSON object, each with a comma before it; empty for no pairs.
+
+    Args:
+        pairs: wire names, which have no character that JSON escapes, and texts.
+    """
+    return "".join([f',"{key}":{quoted(text)}' for key, text in pairs.items()])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Shortcuts past the rules: patterns whose every match is certainly good, as it is.
 
 `protocol.rules` decides; a value that matches here need not ask it. Patterns are run by pydantic's core,
-in the syntax of Rust's `regex` crate and in linear time, which takes a tenth of a microsecond where the
+in the syntax of Rust's `regex` crate and in linear time, which takes a fifth of a microsecond where the
 rules in Python take one (text) to four (URLs). What does not match is not wrong, only asked about.
 """
 
@@ -31,6 +31,13 @@ _URL: Final = (
 """An ordinary web address without a cross-domain parameter."""
 
 
+_BYTE: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4: Final = rf"^(?:{_BYTE}\.){{3}}{_BYTE}$"
+_SIDE: Final = r"[1-9][0-9]{0,8}"  # below 2^31
+_DIMENSIONS: Final = rf"^{_SIDE}x{_SIDE}$"
+_UUID: Final = r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$"  # in lower case, as it is kept
+
+
 class GoodText(NamedTuple):
     """A text that matches the pattern and has no more characters than `max_length` is good as it is."""
 
@@ -45,5 +52,11 @@ def good_text(field: Field) -> GoodText | None:
             return GoodText(_TEXT, field.max_length)
         case Rule.PAGE_URL | Rule.REFERRER_URL:
             return GoodText(_URL, MAX_GOOD_URL)
+        case Rule.ADDRESS:
+            return GoodText(_IPV4, 15)
+        case Rule.DIMENSIONS:
+            return GoodText(_DIMENSIONS, 19)
+        case Rule.UUID:
+            return GoodText(_UUID, 36)
         case _:
             return None

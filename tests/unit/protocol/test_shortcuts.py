@@ -90,5 +90,42 @@ def test_cross_domain_parameters_never_take_it(name: str, before: str) -> None:
 
 def test_fields_with_other_rules_have_none() -> None:
     """Numbers, times and ids are left to their rules."""
-    assert None is good_text(fields.EVENT_ID)
     assert None is good_text(fields.VALUE)
+    assert None is good_text(fields.CREATED_AT)
+
+
+@pytest.mark.parametrize("field", [fields.IP_ADDRESS, fields.VIEWPORT, fields.EVENT_ID], ids=lambda f: f.key)
+@given(
+    st.one_of(
+        st.text("0123456789.x", max_size=20),
+        st.ip_addresses(v=4).map(str),
+        st.from_regex(r"[0-9]{0,10}x[0-9]{0,10}", fullmatch=True),
+        st.uuids().map(str),
+        st.uuids().map(lambda number: str(number).upper()),
+        st.text("0123456789abcdefABCDEF-", min_size=36, max_size=36),
+    )
+)
+@example("256.1.1.1")
+@example("01.1.1.1")
+@example("1.1.1.1\n")
+@example("0x7")
+@example("999999999x999999999")
+@example("\u0661.1.1.1")
+def test_what_else_takes_a_shortcut_is_good_as_it_is(field: Field, text: str) -> None:
+    """Addresses, sizes and ids, in the form in which they are kept."""
+    if is_short(field, text):
+        assert text == normal(field, text)
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        (fields.IP_ADDRESS, "203.0.113.255"),
+        (fields.VIEWPORT, "1280x720"),
+        (fields.EVENT_ID, "0e5ffa2c-4f8a-4f3f-9a29-5a6e0c3a5a7d"),
+    ],
+    ids=lambda value: getattr(value, "key", value),
+)
+def test_ordinary_values_take_it(field: Field, text: str) -> None:
+    """As above."""
+    assert is_short(field, text)
