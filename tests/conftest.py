@@ -5,20 +5,13 @@ test marked `asyncio` belongs to pytest-asyncio instead: it shows use from a use
 """
 
 import inspect
-import sys
 
 import pytest
 from hypothesis import settings
 
-BACKENDS = [
-    pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
-    pytest.param(
-        ("asyncio", {"use_uvloop": True}),
-        id="uvloop",
-        marks=pytest.mark.skipif(sys.platform == "win32", reason="uvloop is for Unix"),
-    ),
-    pytest.param(("trio", {}), id="trio"),
-]
+from tests import stages
+
+BACKENDS = [pytest.param(stages.backend(loop), id=loop, marks=stages.on_unix(loop)) for loop in stages.LOOPS]
 
 # No deadlines: a shared machine stutters, and that is no counterexample.
 settings.register_profile("default", max_examples=50, deadline=None)
@@ -31,6 +24,12 @@ settings.load_profile("default")  # the other one: --hypothesis-profile=thorough
 @pytest.fixture(scope="module", params=BACKENDS)
 def anyio_backend(request: pytest.FixtureRequest) -> object:
     """Name the event loop under the test, in the form that anyio's plugin takes."""
+    return request.param
+
+
+@pytest.fixture(scope="module", params=stages.params(with_rare=False))
+def stage(request: pytest.FixtureRequest) -> object:
+    """Name a transport and its loop; where a whole folder needs one, its `anyio_backend` is the stage's."""
     return request.param
 
 

@@ -6,6 +6,7 @@ async with Tracker("web", "https://collector.acme.com", app_id="shop") as tracke
 
 from aiotracker._version import __version__
 from aiotracker.delivery import (
+    AiohttpTransport,
     Callback,
     DeliveryReport,
     Emitter,
@@ -54,15 +55,18 @@ from aiotracker.policy.overflow import Overflow
 from aiotracker.policy.reasons import DropReason, RefusalReason
 from aiotracker.protocol.exchange import Failure, FailureKind, Reply, Request, Response
 from aiotracker.protocol.schema_key import SchemaKey
+from aiotracker.protocol.url import CollectorURL
 from aiotracker.scope import current_scope, scope
 from aiotracker.stores import EventStore, Lease, MemoryStore
 from aiotracker.subject import Subject
 from aiotracker.tracker import Tracker
 
 __all__ = [
+    "AiohttpTransport",
     "AiotrackerError",
     "AiotrackerWarning",
     "Callback",
+    "CollectorURL",
     "CollectorURLError",
     "ConfigurationError",
     "DeliveryError",

@@ -233,7 +233,7 @@ class TrackerNotOpenError(TrackerStateError):
 
 
 class TrackerOpenError(TrackerStateError):
-    """A tracker or emitter was opened twice, or an emitter given to two trackers."""
+    """A tracker was opened twice, an emitter given to two trackers, or a transport cannot work here."""
 
     def __init__(self, what: str, remedy: str) -> None:
         self.what = what

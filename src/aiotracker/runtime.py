@@ -31,6 +31,7 @@ __all__ = [
     "Wakeup",
     "current_loop",
     "forget_process",
+    "is_asyncio",
     "is_cancelled",
     "watch_process",
 ]
@@ -125,6 +126,15 @@ def current_loop() -> Loop:
         if "trio" not in sys.modules:
             raise
     return TrioLoop()
+
+
+def is_asyncio() -> bool:
+    """Tell whether the caller runs on a loop of asyncio, uvloop included."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def is_cancelled() -> bool:

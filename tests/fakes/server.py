@@ -18,10 +18,11 @@ A function returns whether the connection stays open."""
 
 
 class RawServer:
-    """Gives one answer per request, the last one for ever."""
+    """Gives one answer per request, the last one for ever; or reads nothing at all."""
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: Answer, reads: bool = True) -> None:
         self._answers = list(answers)
+        self._reads = reads
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
@@ -62,7 +63,8 @@ class RawServer:
                 return
             self.connections += 1
             self._sockets.append(connection)
-            self._run(lambda connection=connection: self._serve(connection))  # type: ignore[misc]  # bound now
+            if self._reads:
+                self._run(lambda connection=connection: self._serve(connection))  # type: ignore[misc]  # bound now
 
     def _serve(self, connection: socket.socket) -> None:
         try:

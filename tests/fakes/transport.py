@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import anyio
 
 from aiotracker.protocol.exchange import Failure, FailureKind, Reply, Request, Response
+from aiotracker.protocol.url import CollectorURL
 from tests.fakes.clock import FakeClock
 
 BROKEN_WHEN_REUSED = Failure(FailureKind.BROKEN, "closed by the peer", is_reused=True)
@@ -108,7 +109,7 @@ class FakeTransport:
         self.open_step: Step = 200
         self.close_step: Step = 200
 
-    async def open(self) -> None:
+    async def open(self, url: CollectorURL) -> None:
         """Get ready."""
         self.opened += 1
         await self._play(self.open_step, Sent(Request("OPEN", ""), self._clock.now(), ()))

@@ -1,7 +1,8 @@
 """What the tests of faults share: rigs whose books are checked, two sizes of a test, and the table.
 
-Every test comes in a quick size, which is part of every run, and where its figures need time or
-volume also in full size, marked `faults`. `nox -s faults` runs all and writes the table of faults.
+Every test runs on every stage, a transport on a loop. It comes in a quick size, which is part of every run,
+and where its figures need time or volume also in full size, marked `faults`. `nox -s faults` runs all and
+writes the table of faults.
 """
 
 import logging
@@ -11,8 +12,9 @@ from typing import Protocol
 
 import pytest
 
-from tests.faults.report import LOOPS, FaultTable
+from tests.faults.report import FaultTable
 from tests.faults.rig import Rigs
+from tests.stages import Backend, Stage
 
 TABLE = pytest.StashKey[FaultTable]()
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
@@ -22,16 +24,16 @@ class FaultReport(Protocol):
     """Notes what a test measured."""
 
     def __call__(
-        self, fault: str, *, reaction: str, bound: str, figure: str, loop: str | None = None
+        self, fault: str, *, reaction: str, bound: str, figure: str, stage: Stage | None = None
     ) -> None:
         """Note it for the table.
 
         Args:
-            fault: what happened, the same text on every loop.
+            fault: what happened, the same text on every stage.
             reaction: what aiotracker did, in a few words.
             bound: what the test requires.
             figure: what was measured.
-            loop: where; by default the loop that the test runs on.
+            stage: where; by default the stage that the test runs on.
         """
 
 
@@ -60,10 +62,16 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
+@pytest.fixture(scope="module")
+def anyio_backend(stage: Stage) -> Backend:
+    """Run every test on the stage's loop."""
+    return stage.backend
+
+
 @pytest.fixture
-async def rigs() -> AsyncIterator[Rigs]:
+async def rigs(stage: Stage) -> AsyncIterator[Rigs]:
     """Build rigs; after the test every event of each must be accounted for."""
-    rigs = Rigs()
+    rigs = Rigs(stage)
     yield rigs
     await rigs.finish()
 
@@ -80,13 +88,12 @@ def fault_report(request: pytest.FixtureRequest) -> FaultReport:
     """Note what the test measured."""
     node = request.node
     path, line, _ = node.location
-    own_loop = next((loop for loop in LOOPS if loop in node.name), "")
     is_full = node.get_closest_marker("faults") is not None
 
-    def note(fault: str, *, reaction: str, bound: str, figure: str, loop: str | None = None) -> None:
+    def note(fault: str, *, reaction: str, bound: str, figure: str, stage: Stage | None = None) -> None:
         request.config.stash[TABLE].add(
             (path, line or 0),
-            loop or own_loop,
+            stage or node.callspec.params["stage"],
             is_full=is_full,
             fault=fault,
             reaction=reaction,

@@ -1,4 +1,4 @@
-"""The table of faults: what each test measured, loop by loop, and where it is written."""
+"""The tables of faults: what each test measured, stage by stage, and where it is written."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.stages import STAGES, Stage
+
 BEGIN: Final = "<!-- begin faults -->"
 END: Final = "<!-- end faults -->"
-LOOPS: Final = ("asyncio", "uvloop", "trio")
+BY_HTTPX: Final = [stage for stage in STAGES if stage.transport == "httpx"]
+BY_AIOHTTP: Final = [stage for stage in STAGES if stage.transport == "aiohttp"]
 
 
 @dataclass
@@ -22,14 +25,14 @@ class Row:
         fault: what the network or the collector did.
         reaction: what aiotracker did.
         bound: what the test requires.
-        figures: what was measured, by loop.
+        figures: what was measured, by stage.
     """
 
     place: tuple[str, int]
     fault: str
     reaction: str
     bound: str
-    figures: dict[str, str] = field(default_factory=dict)
+    figures: dict[Stage, str] = field(default_factory=dict)
 
 
 class FaultTable:
@@ -42,7 +45,7 @@ class FaultTable:
     def add(
         self,
         place: tuple[str, int],
-        loop: str,
+        stage: Stage,
         *,
         is_full: bool,
         fault: str,
@@ -50,25 +53,27 @@ class FaultTable:
         bound: str,
         figure: str,
     ) -> None:
-        """Note what one test measured on one loop."""
+        """Note what one test measured on one stage."""
         row = self._rows.setdefault((fault, is_full), Row(place, fault, reaction, bound))
-        row.figures[loop] = figure
+        row.figures[stage] = figure
 
     def markdown(self) -> str:
-        """Return the table; a fault that was played at full length shows no other figures."""
+        """Return the tables; a fault that was played at full length shows no other figures."""
         chosen = [
             row for (fault, is_full), row in self._rows.items() if is_full or (fault, True) not in self._rows
         ]
         machine = f"{platform.system()}, {os.cpu_count()} cores"
+        rows = sorted(chosen, key=lambda row: (*row.place, row.fault))
+        by_httpx = [[row.fault, row.reaction, row.bound, *_figures(row, BY_HTTPX)] for row in rows]
+        by_aiohttp = [[row.fault, *_figures(row, BY_AIOHTTP)] for row in rows]
         lines = [
             f"Measured with Python {platform.python_version()} on {machine}.",
             "",
-            _line("Fault", "What aiotracker does", "Required", *LOOPS),
-            _line(*["---"] * (3 + len(LOOPS))),
-            *(
-                _line(row.fault, row.reaction, row.bound, *(row.figures.get(loop, "") for loop in LOOPS))
-                for row in sorted(chosen, key=lambda row: (*row.place, row.fault))
-            ),
+            *_table(["Fault", "What aiotracker does", "Required", *_loops(BY_HTTPX)], by_httpx),
+            "",
+            "The same with `AiohttpTransport`, which must keep the same figures:",
+            "",
+            *_table(["Fault", *_loops(BY_AIOHTTP)], by_aiohttp),
         ]
         return "\n".join(lines)
 
@@ -80,5 +85,17 @@ class FaultTable:
         page.write_text(f"{before}{BEGIN}\n\n{self.markdown()}\n\n{END}{after}", encoding="utf-8")
 
 
-def _line(*cells: str) -> str:
+def _figures(row: Row, stages: list[Stage]) -> list[str]:
+    return [row.figures.get(stage, "") for stage in stages]
+
+
+def _loops(stages: list[Stage]) -> list[str]:
+    return [stage.loop for stage in stages]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    return [_line(cells) for cells in (head, ["---"] * len(head), *rows)]
+
+
+def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"

@@ -12,6 +12,7 @@ import anyio
 from aiotracker import Emitter, MemoryStore, Notice, PageView, Tracker
 from tests.faults.collector import Collector
 from tests.faults.script import Fault
+from tests.stages import Stage
 
 LOOK_SECONDS: Final = 0.005
 
@@ -98,8 +99,9 @@ def check_accounts(emitter: Emitter, collector: Collector | None = None) -> None
 class Rigs:
     """Builds rigs, and checks and ends all of them when the test is over."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, stage: Stage) -> None:
+        """Begin with none; all of them deliver by the transport of one stage."""
+        self._stage = stage
         self._rigs: list[Rig] = []
 
     async def __call__(self, *faults: Fault, url: str | None = None, **settings: Any) -> Rig:
@@ -120,7 +122,7 @@ class Rigs:
         async def note(notice: Notice) -> None:
             notices.append(notice)
 
-        emitter = Emitter(
+        emitter = self._stage.emitter(
             url or collector.url,
             on_success=note,
             on_retry=note,

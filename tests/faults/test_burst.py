@@ -5,14 +5,12 @@ import subprocess
 from dataclasses import dataclass
 from typing import Any, Final
 
-import pytest
-
 from tests.faults.collector import Collector
 from tests.faults.conftest import FaultReport
-from tests.faults.programs.loops import ROOT, command
-from tests.faults.report import LOOPS
+from tests.faults.programs.launch import ROOT, command
 from tests.faults.script import answer
 from tests.faults.sizes import quick_and_full
+from tests.stages import Stage
 
 ROUND_TRIP_SECONDS: Final = 0.05
 
@@ -40,16 +38,15 @@ QUICK: Final = Burst(12_000, 60, stall_ms=1_000, idle_seconds=0.2, runs=1)
 FULL: Final = Burst(50_000, 10, stall_ms=10, idle_seconds=1, runs=3)
 
 
-@pytest.mark.parametrize("loop", LOOPS)
 @quick_and_full("burst", QUICK, FULL)
 def test_a_burst_loses_nothing_and_leaves_the_loop_alone(
-    loop: str, burst: Burst, fault_report: FaultReport
+    stage: Stage, burst: Burst, fault_report: FaultReport
 ) -> None:
     """50,000 events at 50 ms round trip: all delivered within 10 s, no stall above 10 ms.
 
     The buffer is never above its bound; a stall is counted beyond the longest one of the idle loop.
     """
-    runs = [measured(loop, burst) for _ in range(burst.runs)]
+    runs = [measured(stage, burst) for _ in range(burst.runs)]
 
     slowest = max(runs, key=lambda run: run["seconds"])
     calmest = min(runs, key=stall_ms)
@@ -60,21 +57,19 @@ def test_a_burst_loses_nothing_and_leaves_the_loop_alone(
         reaction="lets `track()` wait for room in the buffer",
         bound="all delivered within 10 s, at most 10,000 held",
         figure=f"{slowest['delivered']:,} in {slowest['seconds']:.1f} s, {slowest['requests']} requests",
-        loop=loop,
     )
     fault_report(
         "the longest stall of the event loop meanwhile, opening included, the heap of the host frozen",
         reaction="yields at least every 32 events, imports and prepares in a thread",
         bound="at most 10 ms above the idle loop",
         figure=f"{max(stall_ms(calmest), 0):.1f} ms above {calmest['idle_ms']:.1f} ms",
-        loop=loop,
     )
 
 
-def measured(loop: str, burst: Burst) -> dict[str, Any]:
+def measured(stage: Stage, burst: Burst) -> dict[str, Any]:
     """Run the program once; check what must hold in every run, and return what it measured."""
     with Collector(answer(delay=ROUND_TRIP_SECONDS)) as collector:
-        program = command("burst", loop, collector.url, str(burst.events), str(burst.idle_seconds))
+        program = command("burst", stage, collector.url, str(burst.events), str(burst.idle_seconds))
         output = subprocess.check_output(program, cwd=ROOT, timeout=120)
         run: dict[str, Any] = json.loads(output)
 

@@ -16,11 +16,11 @@ import pytest
 from aiotracker import HealthStatus
 from tests.faults.collector import Collector
 from tests.faults.conftest import FaultReport
-from tests.faults.programs.loops import ROOT, command
-from tests.faults.report import LOOPS
+from tests.faults.programs.launch import ROOT, command
 from tests.faults.rig import Rigs
 from tests.faults.script import Fault, close_unanswered, reset
 from tests.faults.sizes import quick_and_full
+from tests.stages import STAGES, Stage
 
 ROUNDS: Final = 4
 
@@ -93,9 +93,9 @@ def test_a_process_that_was_frozen_loses_nothing(freeze: Freeze, fault_report: F
     """A function instance may be stopped between two calls, while its connections are closed."""
     with ExitStack() as stack:
         collectors = {
-            loop: stack.enter_context(Collector(idle_seconds=freeze.idle_seconds)) for loop in LOOPS
+            stage: stack.enter_context(Collector(idle_seconds=freeze.idle_seconds)) for stage in STAGES
         }
-        programs = {loop: stack.enter_context(running(loop, collectors[loop].url)) for loop in LOOPS}
+        programs = {stage: stack.enter_context(running(stage, collectors[stage].url)) for stage in STAGES}
         for program in programs.values():
             assert "warm\n" == line_of(program)
             program.send_signal(signal.SIGSTOP)
@@ -103,10 +103,10 @@ def test_a_process_that_was_frozen_loses_nothing(freeze: Freeze, fault_report: F
         for program in programs.values():
             say_go(program)
             program.send_signal(signal.SIGCONT)
-        accounts = {loop: json.loads(line_of(program)) for loop, program in programs.items()}
+        accounts = {stage: json.loads(line_of(program)) for stage, program in programs.items()}
 
-        for loop, account in accounts.items():
-            assert 60 == len(collectors[loop].kept_ids)
+        for stage, account in accounts.items():
+            assert 60 == len(collectors[stage].kept_ids)
             assert 60 == account["delivered"]
             assert {} == account["retries"]
             assert account["requests"] <= account["batches"] + 1
@@ -116,15 +116,15 @@ def test_a_process_that_was_frozen_loses_nothing(freeze: Freeze, fault_report: F
                 reaction="connects again",
                 bound="0 lost, no backoff, at most 1 immediate retry",
                 figure=f"0 lost, {account['requests'] - account['batches']} retries",
-                loop=loop,
+                stage=stage,
             )
 
 
 @contextmanager
-def running(loop: str, url: str) -> Iterator["subprocess.Popen[str]"]:
+def running(stage: Stage, url: str) -> Iterator["subprocess.Popen[str]"]:
     """Run the program that is to be frozen."""
     with subprocess.Popen(
-        command("frozen", loop, url),
+        command("frozen", stage, url),
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -21,6 +21,7 @@ from tests.faults.conftest import FaultReport
 from tests.faults.rig import Rigs, check_accounts
 from tests.faults.script import answer, answer_unread, reset_unread
 from tests.faults.sizes import quick_and_full
+from tests.stages import Stage
 
 QUICK_FLUSH: Final = 0.01
 COLLECTOR_BYTES: Final = 1_048_576
@@ -217,10 +218,10 @@ varied = given(
 @varied
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=10)
 async def test_no_body_is_ever_above_the_limit(
-    titles: list[str], byte_limit: int, most_events: int | None
+    stage: Stage, titles: list[str], byte_limit: int, most_events: int | None
 ) -> None:
     """Whatever is tracked and whatever the collector refuses, no request has more than `byte_limit` bytes."""
-    await deliver_and_check(titles, byte_limit, most_events)
+    await deliver_and_check(stage, titles, byte_limit, most_events)
 
 
 @pytest.mark.faults
@@ -228,17 +229,19 @@ async def test_no_body_is_ever_above_the_limit(
 @varied
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=300)
 async def test_no_body_of_many_is_ever_above_the_limit(
-    titles: list[str], byte_limit: int, most_events: int | None
+    stage: Stage, titles: list[str], byte_limit: int, most_events: int | None
 ) -> None:
     """The same rule, tried more often."""
-    await deliver_and_check(titles, byte_limit, most_events)
+    await deliver_and_check(stage, titles, byte_limit, most_events)
 
 
-async def deliver_and_check(titles: list[str], byte_limit: int, most_events: int | None) -> None:
+async def deliver_and_check(
+    stage: Stage, titles: list[str], byte_limit: int, most_events: int | None
+) -> None:
     """Deliver page views with these titles; check every body, and that every event arrives."""
     faults = [] if most_events is None else [answer(413).above(events=most_events)]
     with Collector(*faults) as collector:
-        emitter = Emitter(collector.url, byte_limit=byte_limit)
+        emitter = stage.emitter(collector.url, byte_limit=byte_limit)
         async with Tracker("sizes", emitter) as tracker:
             ids = {
                 await tracker.track(PageView.clipped(page_url="https://acme.com/", page_title=title))

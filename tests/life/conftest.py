@@ -26,9 +26,3 @@ def collector() -> Iterator[Collector]:
     """Listen on a port of this machine."""
     with Collector() as collector:
         yield collector
-
-
-@pytest.fixture(params=["asyncio", "uvloop", "trio"])
-def loop(request: pytest.FixtureRequest) -> str:
-    """Name an event loop for a program that starts its own."""
-    return str(request.param)

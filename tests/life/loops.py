@@ -1,25 +1,9 @@
 """The three event loops by name, for whatever starts one itself."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
-
-import anyio
 import pytest
 import trio
 
-T = TypeVar("T")
-
-Backend = tuple[str, dict[str, Any]]
-
-
-def run(loop: str, program: Callable[..., Awaitable[T]], *args: Any) -> T:
-    """Run a program on a loop that begins and ends with it."""
-    return anyio.run(
-        program,
-        *args,
-        backend="trio" if loop == "trio" else "asyncio",
-        backend_options={} if loop == "trio" else {"use_uvloop": loop == "uvloop"},
-    )
+from tests.stages import Backend
 
 
 def name_of(backend: Backend) -> str:

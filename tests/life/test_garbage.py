@@ -13,6 +13,7 @@ from tests.fakes.clock import FakeClock, settle
 from tests.fakes.transport import FakeTransport
 from tests.faults.collector import Collector
 from tests.life.processes import run_program
+from tests.stages import Stage
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts by /proc")
@@ -23,9 +24,9 @@ from tests.life.processes import run_program
         pytest.param(1_000, id="full", marks=(pytest.mark.faults, pytest.mark.timeout(180))),
     ],
 )
-def test_opening_and_closing_leaves_nothing_behind(collector: Collector, loop: str, cycles: int) -> None:
+def test_opening_and_closing_leaves_nothing_behind(collector: Collector, stage: Stage, cycles: int) -> None:
     """No thread, descriptor or task stays, and 1,000 openings cost less than 2 MB."""
-    ended = run_program("cycles", loop, collector.url, cycles)
+    ended = run_program("cycles", stage, collector.url, cycles)
 
     threads, descriptors, tasks, kib = map(int, ended.out.split()[1:])
     assert (0, 0, 0) == (threads, descriptors, tasks)

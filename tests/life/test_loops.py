@@ -11,7 +11,8 @@ from aiotracker import Emitter, PageView, Tracker, WrongLoopError
 from tests.fakes.clock import FakeClock
 from tests.fakes.transport import FakeTransport
 from tests.faults.rig import check_accounts
-from tests.life.loops import Backend, name_of, run
+from tests.life.loops import name_of
+from tests.stages import Backend, run
 
 EVENT = PageView(page_url="https://acme.com/")
 

@@ -15,6 +15,7 @@ import pytest
 from tests.faults.collector import Collector
 from tests.life.processes import ROOT, run_program
 from tests.life.test_fork import children, ids
+from tests.stages import Stage
 
 REQUESTS = 60
 REST_SECONDS = 0.5  # a worker of uWSGI that is still busy with its last answer skips Python's exit hooks
@@ -23,9 +24,9 @@ UWSGI = shutil.which("uwsgi", path=os.pathsep.join([str(Path(sys.executable).par
 
 @pytest.mark.faults
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_multiprocessing_children_deliver_their_own(collector: Collector, loop: str, method: str) -> None:
+def test_multiprocessing_children_deliver_their_own(collector: Collector, stage: Stage, method: str) -> None:
     """However a child begins, its events and the parent's arrive, none twice."""
-    ended = run_program("family", loop, collector.url, method)
+    ended = run_program("family", stage, collector.url, method)
 
     assert (0, ["child 0", "child 0"]) == (ended.code, children(ended)), ended.err
     assert 30 == len(set(ids(ended)))

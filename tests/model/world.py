@@ -16,6 +16,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from aiotracker import (
+    CollectorURL,
     DeliveryError,
     DeliveryTimeout,
     DropReason,
@@ -63,7 +64,7 @@ class Collector:
             str
         ] = []  # rules that were broken: a transport's exceptions would be taken for trouble
 
-    async def open(self) -> None:
+    async def open(self, url: CollectorURL) -> None:
         """Get ready."""
 
     async def aclose(self) -> None:

@@ -45,9 +45,10 @@ SOLE_IMPORTERS = {
     "asyncio": "runtime",
     "trio": "runtime",
     "httpx": "delivery.httpx_transport",
+    "aiohttp": "delivery.aiohttp_transport",
 }
 PURE = {"policy", "protocol"}  # they decide and encode; time, chance and the world are arguments
-IMPURE = {"anyio", "asyncio", "httpx", "logging", "random", "time"}
+IMPURE = {"aiohttp", "anyio", "asyncio", "httpx", "logging", "random", "time"}
 GUESTS = set(LAYERS[-1].split())  # built on what users have, so that users can build the same
 
 
@@ -179,6 +180,7 @@ def planted(root: Path, file: str, code: str) -> Path:
         ("tracker", "from trio.lowlevel import checkpoint", "belongs to runtime alone"),
         ("runtime", "import httpx", "belongs to delivery.httpx_transport alone"),
         ("delivery/engine", "importlib.import_module('httpx')", "belongs to delivery.httpx_tr"),
+        ("delivery/httpx_transport", "import aiohttp", "belongs to delivery.aiohttp_transport alone"),
         ("policy/circuit", "from random import random", "has no place in policy"),
         ("policy/__init__", "import time", "has no place in policy"),
         ("protocol/encoding", "import logging.config", "has no place in protocol"),
@@ -207,6 +209,7 @@ def test_the_walker_catches(tmp_path: Path, file: str, code: str, expected: str)
         ("policy/circuit", "from aiotracker.policy.batching import Batch"),
         ("runtime", "import asyncio\nimport trio"),
         ("delivery/httpx_transport", "import httpx"),
+        ("delivery/aiohttp_transport", "import aiohttp"),
         ("cli/__init__", "from aiotracker import Tracker\nfrom aiotracker.cli._table import rows"),
     ],
 )

@@ -18,6 +18,8 @@ from pydantic import BaseModel, Field
 
 import aiotracker
 from aiotracker import (
+    AiohttpTransport,
+    CollectorURL,
     ConfigurationError,
     DeliveryReport,
     DropReason,
@@ -56,7 +58,7 @@ VIEW = PageView(page_url="https://acme.com/")
 class Taking:
     """A transport of a user's own, which takes everything."""
 
-    async def open(self) -> None:
+    async def open(self, url: CollectorURL) -> None:
         """Need nothing."""
 
     async def send(self, request: Request) -> Reply:
@@ -169,9 +171,9 @@ def test_the_setters_of_a_subject_return_it() -> None:
 def test_what_users_replace_fits_its_protocol() -> None:
     """The parts that come with the package fit the protocols, and so does a user's own."""
     store: EventStore = MemoryStore(max_events=10)
-    transports: list[Transport] = [HttpxTransport(), Taking()]
+    transports: list[Transport] = [HttpxTransport(), AiohttpTransport(), Taking()]
 
-    emitter = Emitter(COLLECTOR, event_store=store, transport=transports[1])
+    emitter = Emitter(COLLECTOR, event_store=store, transport=transports[-1])
 
     assert emitter.event_store is store
 
@@ -336,9 +338,34 @@ def test_the_public_api_is_what_it_was() -> None:
 
 
 PUBLIC_API = """
+class AiohttpTransport
+    AiohttpTransport(
+        session: ClientSession | None = None,
+        *,
+        ssl_context: SSLContext | None = None,
+        connect_timeout: float = 3.0,
+    )
+    async aclose()
+    is_own: bool
+    async open(url: CollectorURL)
+    async send(request: Request) -> Reply
 class AiotrackerError(Exception)
 class AiotrackerWarning(UserWarning)
 Callback
+class CollectorURL
+    CollectorURL(
+        scheme: str,
+        host: str,
+        port: int,
+        prefix: str = '',
+        post_path: str = '/com.snowplowanalytics.snowplow/tp2',
+    )
+    get_url: str
+    is_loopback: bool
+    is_secure: bool
+    origin: str
+    classmethod parse(text: str, *, post_path: str | None = None) -> CollectorURL
+    post_url: str
 class CollectorURLError(ConfigurationError)
 class ConfigurationError(AiotrackerError, ValueError)
 class DeliveryError(AiotrackerError)
@@ -455,12 +482,10 @@ class HttpxTransport
         *,
         ssl_context: SSLContext | None = None,
         connect_timeout: float = 3.0,
-        is_secure: bool = True,
-        use_proxies: bool = True,
     )
     async aclose()
     is_own: bool
-    async open()
+    async open(url: CollectorURL)
     async send(request: Request) -> Reply
 class InsecureCollectorWarning(AiotrackerWarning)
 class InvalidDataError(InvalidValueError)
@@ -665,7 +690,7 @@ class TrackerOpenError(TrackerStateError)
 class TrackerStateError(AiotrackerError, RuntimeError)
 class Transport(Protocol)
     async aclose()
-    async open()
+    async open(url: CollectorURL)
     async send(request: Request) -> Reply
 class WrongLoopError(TrackerStateError)
 __version__

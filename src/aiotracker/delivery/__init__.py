@@ -1,5 +1,6 @@
 """From the buffer to the collector: transports, emitters and the engine behind them."""
 
+from aiotracker.delivery.aiohttp_transport import AiohttpTransport
 from aiotracker.delivery.emitter import Emitter
 from aiotracker.delivery.httpx_transport import HttpxTransport
 from aiotracker.delivery.notices import Callback, Notice, NoticeKind
@@ -8,6 +9,7 @@ from aiotracker.delivery.statistics import Statistics
 from aiotracker.delivery.transport import Transport
 
 __all__ = [
+    "AiohttpTransport",
     "Callback",
     "DeliveryReport",
     "Emitter",

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import ssl
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
 import anyio.to_thread
 
+from aiotracker.delivery.proxies import proxy_for
+from aiotracker.delivery.transport import (
+    KEEPALIVE_SECONDS,
+    MAX_CONNECTIONS,
+    MAX_DRAIN_SECONDS,
+    MAX_RESPONSE_BYTES,
+    READ_HEADERS,
+    Headers,
+    complete,
+)
+from aiotracker.delivery.trust import trust
 from aiotracker.errors import ConfigurationError
 from aiotracker.protocol.exchange import Failure, FailureKind, Response
 
@@ -26,13 +35,9 @@ if TYPE_CHECKING:
     import httpx
 
     from aiotracker.protocol.exchange import Reply, Request
+    from aiotracker.protocol.url import CollectorURL
 
 __all__ = ["HttpxTransport"]
-
-MAX_RESPONSE_BYTES: Final = 64 * 1024  # the collector answers `ok`; an endless body must not fill memory
-MAX_DRAIN_SECONDS: Final = 1.0  # the status has arrived; the body only decides about the connection
-KEEPALIVE_SECONDS: Final = 30.0  # below the idle timeout of common load balancers, 60 s
-MAX_CONNECTIONS: Final = 16  # the engine's senders decide; this only bounds a user's own transport
 
 FAILURES: Final = (
     ("ConnectTimeout", FailureKind.CONNECT),
@@ -50,10 +55,10 @@ FAILURES: Final = (
 
 
 class HttpxTransport:
-    """Sends requests through an `httpx.AsyncClient`, its own or a user's.
+    """Sends requests through httpx: its own connections, or a user's `httpx.AsyncClient`.
 
-    Its own client takes proxies and certificates from the environment (`HTTPS_PROXY`, `NO_PROXY`,
-    `SSL_CERT_FILE`), keeps no cookies, follows no redirects and verifies TLS.
+    Its own take proxies and certificates from the environment (`HTTPS_PROXY`, `NO_PROXY`,
+    `SSL_CERT_FILE`), keep no cookies, follow no redirects and verify TLS.
 
     A lent client is used through its `send()`, so that its auth, hooks and proxies apply; no `Cookie`
     header is sent; the client is never closed here.
@@ -65,8 +70,6 @@ class HttpxTransport:
         *,
         ssl_context: ssl.SSLContext | None = None,
         connect_timeout: float = 3.0,
-        is_secure: bool = True,
-        use_proxies: bool = True,
     ) -> None:
         """Prepare a transport; nothing is imported or connected before `open()`.
 
@@ -74,8 +77,6 @@ class HttpxTransport:
             client: a client to borrow; the caller closes it.
             ssl_context: verifies the collector instead of the shared default.
             connect_timeout: seconds for one connection attempt.
-            is_secure: False for a collector that speaks plain http, which needs no TLS.
-            use_proxies: False for a collector on this machine, which no proxy of the environment can reach.
         Raises:
             ConfigurationError: the client follows redirects, or comes with settings that it ignores.
         """
@@ -93,10 +94,8 @@ class HttpxTransport:
                 )
         self._lent = client
         self._ssl_context = ssl_context
-        self._connect_timeout = connect_timeout
-        self._is_secure = is_secure
-        self._use_proxies = use_proxies
-        self._client: httpx.AsyncClient | None = client
+        self._timeouts = {"connect": connect_timeout}  # the engine has a true deadline around each attempt
+        self._own: httpx.AsyncHTTPTransport | None = None
         self.context: ssl.SSLContext | None = ssl_context
         """Verifies the collector; None before opening."""
         self.peer: tuple[str, int] | None = None
@@ -106,76 +105,82 @@ class HttpxTransport:
 
     @property
     def is_own(self) -> bool:
-        """Whether the client is the transport's own, not one that was lent."""
+        """Whether the connections are the transport's own, not those of a client that was lent."""
         return self._lent is None
 
-    async def open(self) -> None:
+    async def open(self, url: CollectorURL) -> None:
         """Import httpx and build the TLS context, both in a worker thread."""
         self._httpx = module = await anyio.to_thread.run_sync(_import_httpx)
         self._failures = [(getattr(module, name), kind) for name, kind in FAILURES]
-        if self._lent is None:
-            self.context = self._ssl_context
-            if self.context is None:
-                self.context = await anyio.to_thread.run_sync(_context_for, self._needs_trust())
-            self._client = self._build_client(self.context)
+        if self._lent is not None:
+            return
+        proxy = proxy_for(url)
+        self.context = self._ssl_context
+        if self.context is None:
+            self.context = await anyio.to_thread.run_sync(trust, url, proxy)
+        self._own = _connections(self.context, proxy)
 
     async def send(self, request: Request) -> Reply:
         """Send one request; read at most 64 KiB of the response."""
-        client = self._client
-        if client is None or self._httpx is None:
+        module = self._httpx
+        if module is None:
             raise RuntimeError("the transport is not open")
         seen = _Trace()
-        outgoing = client.build_request(
-            request.method,
-            request.url,
-            content=request.body or None,
-            headers=list(request.headers),
-            extensions={"trace": seen},
-        )
-        outgoing.headers.pop("cookie", None)
-        outgoing.stream = _body_class()(request.body)
         try:
-            response = await client.send(outgoing, stream=True, follow_redirects=False)
-        except self._httpx.HTTPError as error:
+            response = await self._begin(request, seen)
+        except module.HTTPError as error:
             return self._failure(error, seen)
-        # The status is the answer: a body that breaks must not have the events sent again.
-        with contextlib.suppress(self._httpx.HTTPError):
-            try:
-                await _drain(response)
-            finally:
-                await response.aclose()
+        if not response.is_closed:  # by a hook of a lent client, which reads the body itself
+            # The status is the answer: a body that breaks must not have the events sent again.
+            with contextlib.suppress(module.HTTPError):
+                try:
+                    await _drain(response)
+                finally:
+                    await response.aclose()
         self.peer = seen.peer or self.peer
-        return Response(response.status_code, {k.lower(): v for k, v in response.headers.items()})
+        headers = response.headers
+        return Response(
+            response.status_code, {name: headers[name] for name in READ_HEADERS if name in headers}
+        )
 
     async def aclose(self) -> None:
-        """Close the transport's own client; a lent one stays open."""
-        client, self._client = self._client, self._lent
-        if client is not None and client is not self._lent:
-            await client.aclose()
+        """Close the transport's own connections; a lent client stays open."""
+        own, self._own, self._httpx = self._own, None, None
+        if own is not None:
+            await own.aclose()
 
-    def _needs_trust(self) -> bool:
-        """Tell whether any connection may be encrypted: the collector's, or a proxy's."""
-        if self._is_secure or not self._use_proxies:
-            return self._is_secure
-        names = ("http_proxy", "https_proxy", "all_proxy")
-        return any(os.environ.get(name) or os.environ.get(name.upper()) for name in names)
-
-    def _build_client(self, context: ssl.SSLContext) -> httpx.AsyncClient:
+    async def _begin(self, request: Request, seen: _Trace) -> httpx.Response:
+        """Send a request and return the head of its response."""
         import httpx
 
-        return httpx.AsyncClient(
-            verify=context,
-            trust_env=self._use_proxies,  # certificates of the environment are in the context already
-            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
-            follow_redirects=False,
-            # The engine has a true deadline around each attempt; httpx's own are per operation.
-            timeout=httpx.Timeout(None, connect=self._connect_timeout),
-            limits=httpx.Limits(
-                max_connections=MAX_CONNECTIONS,
-                max_keepalive_connections=MAX_CONNECTIONS,
-                keepalive_expiry=KEEPALIVE_SECONDS,
-            ),
+        body = _body_class()(request.body)
+        if self._lent is not None:
+            client = self._lent
+            outgoing = client.build_request(
+                request.method,
+                request.url,
+                content=request.body or None,
+                headers=list(request.headers),
+                extensions={"trace": seen},
+            )
+            outgoing.headers.pop("cookie", None)
+            outgoing.stream = body
+            return await client.send(outgoing, stream=True, follow_redirects=False)
+        if self._own is None:
+            raise RuntimeError("the transport is not open")
+        # Past the client, whose merging, cookies, redirects and hooks take half as long again: of a request
+        # of 5 KB 435 µs instead of 291 µs, with Python 3.11.
+        address = _address(request.url)
+        outgoing = httpx.Request(
+            request.method,
+            address,
+            headers=_headers(address.netloc, request.headers),
+            stream=body,
+            extensions={"trace": seen, "timeout": self._timeouts},
         )
+        if request.method == "POST":
+            outgoing.headers["Content-Length"] = str(len(request.body))
+        return await self._own.handle_async_request(outgoing)
 
     def _failure(self, error: BaseException, seen: _Trace) -> Failure:
         kind = next(kind for cause, kind in self._failures if isinstance(error, cause))
@@ -215,22 +220,37 @@ def _import_httpx() -> ModuleType:
     return httpx
 
 
-@functools.cache
-def _empty_context() -> ssl.SSLContext:
-    """Return a context that trusts no one, for clients that will never speak TLS; costs no disk read."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def _connections(context: ssl.SSLContext, proxy: str | None) -> httpx.AsyncHTTPTransport:
+    import httpx
+
+    return httpx.AsyncHTTPTransport(
+        verify=context,
+        trust_env=False,  # proxies and certificates of the environment are in the arguments already
+        # httpcore refuses a context for a proxy that speaks plain http.
+        proxy=httpx.Proxy(proxy, ssl_context=context if proxy.startswith("https:") else None)
+        if proxy
+        else None,
+        limits=httpx.Limits(
+            max_connections=MAX_CONNECTIONS,
+            max_keepalive_connections=MAX_CONNECTIONS,
+            keepalive_expiry=KEEPALIVE_SECONDS,
+        ),
+    )
 
 
 @functools.lru_cache(maxsize=8)
-def _verifying_context(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:  # noqa: ARG001 - the key
-    """Return the one context per verification setting of the process: building it takes 40 ms."""
-    return _import_httpx().create_ssl_context()  # type: ignore[no-any-return]  # a module is Any
+def _address(url: str) -> httpx.URL:
+    import httpx
+
+    return httpx.URL(url)
 
 
-def _context_for(needs_trust: bool) -> ssl.SSLContext:  # noqa: FBT001 - the one argument of a worker function
-    if not needs_trust:
-        return _empty_context()
-    return _verifying_context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+@functools.lru_cache(maxsize=8)
+def _headers(host: bytes, headers: Headers) -> httpx.Headers:
+    """Return all headers but the length, in httpx's form: without its client nothing is added."""
+    import httpx
+
+    return httpx.Headers(complete(headers, ("Host", host.decode("ascii"))))
 
 
 @functools.cache
@@ -270,7 +290,8 @@ async def _drain(response: httpx.Response) -> None:
     """Read the body, so that the connection can be used again, unless it is too long to be worth it."""
     size = 0
     with anyio.move_on_after(MAX_DRAIN_SECONDS) as scope:
-        async for chunk in response.aiter_raw():
+        # The stream itself: `aiter_raw()` would wrap it once more.
+        async for chunk in cast("httpx.AsyncByteStream", response.stream):
             size += len(chunk)
             if size > MAX_RESPONSE_BYTES:
                 # Not `return`: the generators below would be left to the garbage collector.

@@ -13,11 +13,11 @@ import ipaddress
 import socket
 import threading
 import time
-import urllib.request
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from aiotracker.delivery.httpx_transport import HttpxTransport
+from aiotracker.delivery.proxies import proxy_for
+from aiotracker.delivery.transport import DirectTransport
 
 if TYPE_CHECKING:
     import ssl
@@ -51,9 +51,9 @@ class Rescue:
     def is_possible(self) -> bool:
         """Whether the collector can be reached directly: not with a user's own client, nor by a proxy."""
         return (
-            isinstance(self._transport, HttpxTransport)
+            isinstance(self._transport, DirectTransport)
             and self._transport.is_own
-            and not _is_proxied(self._url)
+            and proxy_for(self._url) is None
         )
 
     def deliver(self, lease: Lease, *, now_ms: int, by: float) -> bool:
@@ -104,13 +104,13 @@ class Rescue:
         return self._connection
 
     def _context(self) -> ssl.SSLContext:
-        context = self._transport.context if isinstance(self._transport, HttpxTransport) else None
+        context = self._transport.context if isinstance(self._transport, DirectTransport) else None
         if context is None:
             raise OSError("TLS was never set up")
         return context
 
     def _address(self) -> Address | None:
-        peer = self._transport.peer if isinstance(self._transport, HttpxTransport) else None
+        peer = self._transport.peer if isinstance(self._transport, DirectTransport) else None
         return peer or _literal(self._url) or self._looked_up
 
     def _look_up(self) -> None:
@@ -173,11 +173,3 @@ def _literal(url: CollectorURL) -> Address | None:
     except ValueError:
         return ("127.0.0.1", url.port) if url.host == "localhost" else None
     return (url.host, url.port)
-
-
-def _is_proxied(url: CollectorURL) -> bool:
-    if url.is_loopback:
-        return False
-    proxies = urllib.request.getproxies()
-    has_proxy = any(proxies.get(scheme) for scheme in (url.scheme, "all"))
-    return has_proxy and not urllib.request.proxy_bypass(f"{url.host}:{url.port}")

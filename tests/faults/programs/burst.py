@@ -13,7 +13,8 @@ import time
 import anyio
 
 from aiotracker import Emitter, PageView, Tracker
-from tests.faults.programs.loops import run
+from tests.faults.programs.launch import run
+from tests.stages import Stage
 
 BEAT_SECONDS = 0.001
 
@@ -43,7 +44,7 @@ class Heart:
         return longest * 1000
 
 
-async def main(url: str) -> None:
+async def main(stage: Stage, url: str) -> None:
     """Rest, open, burst, close; write what was measured."""
     count, idle_seconds = int(sys.argv[3]), float(sys.argv[4])
     gc.freeze()
@@ -53,7 +54,7 @@ async def main(url: str) -> None:
         await anyio.sleep(idle_seconds)
         idle_ms = heart.read()
 
-        emitter = heart.emitter = Emitter(url)
+        emitter = heart.emitter = stage.emitter(url)
         tracker = Tracker("burst", emitter)
         began_at = time.perf_counter()
         await tracker.open()

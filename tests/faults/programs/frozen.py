@@ -6,15 +6,16 @@ import time
 
 import anyio.to_thread
 
-from aiotracker import Emitter, PageView, Tracker
-from tests.faults.programs.loops import run
+from aiotracker import PageView, Tracker
+from tests.faults.programs.launch import run
+from tests.stages import Stage
 
 BATCH = 10
 
 
-async def main(url: str) -> None:
+async def main(stage: Stage, url: str) -> None:
     """Deliver 40 events over several connections, wait for a line, deliver 20 more."""
-    emitter = Emitter(url, batch_size=BATCH)
+    emitter = stage.emitter(url, batch_size=BATCH)
     async with Tracker("frozen", emitter) as tracker:
         await track(tracker, 40)
         print("warm", flush=True)  # noqa: T201 - to the test

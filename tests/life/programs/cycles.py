@@ -1,4 +1,4 @@
-"""Opens, uses and closes trackers many times and tells what that left behind: `cycles LOOP URL CYCLES`."""
+"""Opens, uses and closes trackers many times and tells what that left behind: `cycles STAGE URL CYCLES`."""
 
 import asyncio
 import gc
@@ -11,9 +11,10 @@ import anyio
 import trio
 
 from aiotracker import PageView, Tracker
-from tests.life.loops import run
+from tests.stages import Stage
 
-LOOP, URL, CYCLES = sys.argv[1:]
+STAGE = Stage.named(sys.argv[1])
+URL, CYCLES = sys.argv[2:]
 WARM_UP = 20
 
 
@@ -44,14 +45,14 @@ async def cycle(tracker: Tracker) -> None:
 
 async def main() -> None:
     """Let one tracker live many times, and many trackers once."""
-    kept = Tracker("cycles", URL)
+    kept = Tracker("cycles", STAGE.emitter(URL))
     for _ in range(WARM_UP):
         await cycle(kept)
-        await cycle(Tracker("cycles", URL))
+        await cycle(Tracker("cycles", STAGE.emitter(URL)))
     before = await figures()
     for _ in range(int(CYCLES) // 2):
         await cycle(kept)
-        await cycle(Tracker("cycles", URL))
+        await cycle(Tracker("cycles", STAGE.emitter(URL)))
     after = await figures()
     print("growth", *(late - early for early, late in zip(before, after, strict=True)))
 
@@ -63,4 +64,4 @@ async def figures() -> tuple[int, int, int, int]:
     return threading.active_count(), descriptors(), tasks(), resident_kib()
 
 
-run(LOOP, main)
+STAGE.run(main)

@@ -1,4 +1,4 @@
-"""Tracks in a parent and in processes that `multiprocessing` starts: `family LOOP URL METHOD`."""
+"""Tracks in a parent and in processes that `multiprocessing` starts: `family STAGE URL METHOD`."""
 
 import multiprocessing
 import sys
@@ -6,15 +6,15 @@ import sys
 import anyio.to_thread
 
 from aiotracker import PageView, Tracker
-from tests.life.loops import run
+from tests.stages import Stage
 
 TRACKER: list[Tracker] = []
 """What a forked child inherits, and a spawned one does not."""
 
 
-async def track(url: str, name: str) -> None:
+async def track(stage: Stage, url: str, name: str) -> None:
     """Track ten events and tell their ids."""
-    tracker = TRACKER[0] if TRACKER else Tracker("family", url)
+    tracker = TRACKER[0] if TRACKER else Tracker("family", stage.emitter(url))
     async with tracker:
         for number in range(10):
             print(
@@ -23,22 +23,22 @@ async def track(url: str, name: str) -> None:
             )
 
 
-def child(loop: str, url: str) -> None:
+def child(stage: Stage, url: str) -> None:
     """Track in a process of its own; on trio in a thread, which a forked child of a run needs."""
     import threading
 
-    thread = threading.Thread(target=run, args=(loop, track, url, "child"))
+    thread = threading.Thread(target=stage.run, args=(track, stage, url, "child"))
     thread.start()
     thread.join()
 
 
-async def main(loop: str, url: str, method: str) -> None:
+async def main(stage: Stage, url: str, method: str) -> None:
     """Track, and have two children track meanwhile."""
-    TRACKER.append(Tracker("family", url))
+    TRACKER.append(Tracker("family", stage.emitter(url)))
     async with TRACKER[0] as tracker:
         await tracker.deliver(PageView(page_url="https://acme.com/warm"))
         context = multiprocessing.get_context(method)
-        children = [context.Process(target=child, args=(loop, url)) for _ in range(2)]  # type: ignore[attr-defined]  # of every context
+        children = [context.Process(target=child, args=(stage, url)) for _ in range(2)]  # type: ignore[attr-defined]  # of every context
         for process in children:
             process.start()
         for process in children:
@@ -49,4 +49,5 @@ async def main(loop: str, url: str, method: str) -> None:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], main, *sys.argv[1:])
+    STAGE = Stage.named(sys.argv[1])
+    STAGE.run(main, STAGE, *sys.argv[2:])

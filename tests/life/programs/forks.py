@@ -1,4 +1,4 @@
-"""Tracks in a parent and in its forked children: `forks LOOP URL HOW`.
+"""Tracks in a parent and in its forked children: `forks STAGE URL HOW`.
 
 HOW is `plain`, `flushing` (while a flush is under way), `threads` (while eight threads track),
 `outside` (between two runs of the loop) or `silent` (the child only ends, as a script does).
@@ -14,13 +14,14 @@ from collections.abc import Callable
 import anyio
 import anyio.to_thread
 
-from aiotracker import Emitter, ForkedTrackerError, PageView, Tracker
-from tests.life.loops import run
+from aiotracker import ForkedTrackerError, PageView, Tracker
+from tests.stages import Stage
 
-LOOP, URL, HOW = sys.argv[1:]
+STAGE = Stage.named(sys.argv[1])
+URL, HOW = sys.argv[2:]
 CHILD_SECONDS = 15.0
 
-TRACKER = Tracker("forks", Emitter(URL, flush_interval=0.2))
+TRACKER = Tracker("forks", STAGE.emitter(URL, flush_interval=0.2))
 
 
 def page(name: object) -> PageView:
@@ -51,7 +52,7 @@ def in_child() -> None:
         stats = TRACKER.stats()
         settled = stats.delivered + sum(stats.dropped.values())
         print(f"books {stats.accepted - settled} {stats.buffered} {stats.in_flight}", flush=True)
-        thread = threading.Thread(target=run, args=(LOOP, reopened))
+        thread = threading.Thread(target=STAGE.run, args=(reopened,))
         thread.start()
         thread.join(CHILD_SECONDS)
         code = int(thread.is_alive())
@@ -134,23 +135,23 @@ async def begun() -> None:
 
 def outside() -> None:
     """Fork when the loop is over and the parent's events still wait."""
-    run(LOOP, begun)
+    STAGE.run(begun)
     wait(fork())
 
 
 def silent() -> None:
     """Fork a child that ends as a script does, with everything that happens at exit."""
-    run(LOOP, begun)
+    STAGE.run(begun)
     wait(fork(child=lambda: sys.exit(0)))
 
 
 match HOW:
     case "plain":
-        run(LOOP, plain)
+        STAGE.run(plain)
     case "flushing":
-        run(LOOP, flushing)
+        STAGE.run(flushing)
     case "threads":
-        run(LOOP, threads)
+        STAGE.run(threads)
     case "outside":
         outside()
     case _:

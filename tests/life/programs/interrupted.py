@@ -1,4 +1,4 @@
-"""Tracks events inside of `async with` until Ctrl-C ends it: `interrupted LOOP URL`."""
+"""Tracks events inside of `async with` until Ctrl-C ends it: `interrupted STAGE URL`."""
 
 import signal
 import sys
@@ -7,14 +7,15 @@ import time
 import anyio
 
 from aiotracker import PageView, Tracker
-from tests.life.loops import run
+from tests.stages import Stage
 
-LOOP, URL = sys.argv[1:]
+STAGE = Stage.named(sys.argv[1])
+URL = sys.argv[2]
 
 
 async def main() -> None:
     """Track, say so, and wait."""
-    async with Tracker("interrupted", URL) as tracker:
+    async with Tracker("interrupted", STAGE.emitter(URL)) as tracker:
         for number in range(250):
             await tracker.track(PageView(page_url=f"https://acme.com/{number}"))
         print("ready", flush=True)
@@ -23,7 +24,7 @@ async def main() -> None:
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a script starts in the background
 try:
-    run(LOOP, main)
+    STAGE.run(main)
 except KeyboardInterrupt as error:
     print(f"leaving {time.monotonic()}")
     print(f"interrupted {error.__cause__}")

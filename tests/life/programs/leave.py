@@ -1,30 +1,33 @@
-"""Tracks events and ends without closing its tracker: `leave LOOP URL HOW [EVENTS] [SETTING]`."""
+"""Tracks events and ends without closing its tracker: `leave STAGE URL HOW [EVENTS] [SETTING]`."""
 
 import sys
 import time
 
+import aiohttp
 import anyio
 import httpx
 
-from aiotracker import Emitter, HttpxTransport, PageView, Tracker
-from tests.life.loops import run
+from aiotracker import AiohttpTransport, Emitter, HttpxTransport, PageView, Tracker
+from tests.stages import Stage
 
-LOOP, URL, HOW, EVENTS, SETTING = (*sys.argv[1:], "1000", "")[:5]
+STAGE = Stage.named(sys.argv[1])
+URL, HOW, EVENTS, SETTING = (*sys.argv[2:], "1000", "")[:4]
 
 KEPT: list[Tracker] = []  # trackers that nobody collects before the interpreter ends
 
 
 def emitter() -> Emitter:
     """Return an emitter that waits longer for its batches to fill than the program lives."""
-    settings = {"flush_interval": 30.0}
-    match SETTING:
-        case "no_exit_flush":
-            return Emitter(URL, exit_flush=False, **settings)  # type: ignore[arg-type]  # only seconds
-        case "own_client":
-            client = httpx.AsyncClient(trust_env=False)
-            return Emitter(URL, transport=HttpxTransport(client), **settings)  # type: ignore[arg-type]  # likewise
-        case _:
-            return Emitter(URL, **settings)  # type: ignore[arg-type]  # likewise
+    if SETTING == "own_client":
+        return Emitter(URL, transport=lending(), flush_interval=30.0)
+    return STAGE.emitter(URL, exit_flush=SETTING != "no_exit_flush", flush_interval=30.0)
+
+
+def lending() -> AiohttpTransport | HttpxTransport:
+    """Return a transport that uses a client of ours."""
+    if STAGE.transport == "httpx":
+        return HttpxTransport(httpx.AsyncClient(trust_env=False))
+    return AiohttpTransport(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
 
 
 async def main() -> None:
@@ -50,4 +53,4 @@ async def main() -> None:
             pass
 
 
-run(LOOP, main)
+STAGE.run(main)

@@ -95,6 +95,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("auth", {"auth": ("us:er", "secret")}),
     ("buffer_capacity", {"event_store": MemoryStore(), "buffer_capacity": 5}),
     ("ssl_context", {"transport": FakeTransport(FakeClock()), "ssl_context": ssl.create_default_context()}),
+    ("connect_timeout", {"transport": FakeTransport(FakeClock()), "connect_timeout": 1.0}),
     ("on_success", {"on_success": "print"}),
     ("on_drop", {"on_drop": 1}),
 ]

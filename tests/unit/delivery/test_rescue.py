@@ -4,9 +4,20 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 
-from aiotracker import HttpxTransport, Lease, PageView, Tracker, Transport
+from aiotracker import (
+    AiohttpTransport,
+    HttpxTransport,
+    Lease,
+    PageView,
+    Reply,
+    Request,
+    Response,
+    Tracker,
+    Transport,
+)
 from aiotracker.delivery.requests import RequestBuilder
 from aiotracker.delivery.rescue import Rescue
 from aiotracker.protocol.record import Kind
@@ -46,7 +57,7 @@ def rescue_to() -> Iterator[RescueTo]:
     def build(address: str) -> Rescue:
         url = CollectorURL.parse(address)
         requests = RequestBuilder(url, "post", {}, user_agent="test", get_base64=True)
-        rescues.append(Rescue(url, requests, HttpxTransport(is_secure=url.is_secure)))
+        rescues.append(Rescue(url, requests, HttpxTransport()))
         return rescues[-1]
 
     yield build
@@ -161,15 +172,39 @@ def test_a_name_is_not_looked_up_at_the_end(
     assert (1, 1) == (at_open, len(looked_up))
 
 
-def test_a_lent_client_and_a_strange_transport_are_left_alone() -> None:
-    """Only the tracker's own client can be replaced by a socket."""
-    import httpx
+class Lending:
+    """A transport that knows where its connections lead, and goes by a user's own client."""
 
+    is_own = False
+    context = None
+    peer = ("127.0.0.1", 9)
+
+    async def open(self, url: CollectorURL) -> None:
+        """Need nothing."""
+
+    async def send(self, request: Request) -> Reply:
+        """Answer as a collector does."""
+        return Response(200)
+
+    async def aclose(self) -> None:
+        """Keep nothing."""
+
+
+def test_only_connections_of_our_own_are_stood_in_for() -> None:
+    """A lent client, and a transport that does not know its peer, are left alone."""
     url = CollectorURL.parse("http://127.0.0.1:9")
     requests = RequestBuilder(url, "post", {}, user_agent="test", get_base64=True)
-    transports: list[Transport] = [HttpxTransport(httpx.AsyncClient()), FakeTransport(FakeClock())]
+    transports: list[Transport] = [
+        HttpxTransport(),
+        AiohttpTransport(),
+        HttpxTransport(httpx.AsyncClient()),
+        Lending(),
+        FakeTransport(FakeClock()),
+    ]
 
-    assert [False, False] == [Rescue(url, requests, transport).is_possible for transport in transports]
+    possible = [Rescue(url, requests, transport).is_possible for transport in transports]
+
+    assert [True, True, False, False, False] == possible
 
 
 def test_a_proxy_is_not_gone_around(monkeypatch: pytest.MonkeyPatch, rescue_to: RescueTo) -> None:
