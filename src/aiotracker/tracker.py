@@ -39,7 +39,6 @@ from aiotracker.protocol import fields
 from aiotracker.protocol.encoding import Encoding, encode, largest_fields
 from aiotracker.protocol.layer import Layer
 from aiotracker.protocol.rules import normal
-from aiotracker.runtime import current_loop
 from aiotracker.scope import current_scope
 
 if TYPE_CHECKING:
@@ -140,6 +139,8 @@ class Tracker:
         """
         if self._is_open and not self._fanout.is_forked:
             raise TrackerOpenError(f"the tracker {self.namespace!r} is already open", "open it once")
+        from aiotracker.runtime import current_loop  # asyncio comes with it: not before it is needed
+
         loop = current_loop()
         await self._fanout.open(loop=loop, user_agent=USER_AGENT, get_base64=self._get_base64)
         self._loop = loop

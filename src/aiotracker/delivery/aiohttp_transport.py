@@ -28,7 +28,6 @@ from aiotracker.delivery.transport import (
 from aiotracker.delivery.trust import trust
 from aiotracker.errors import ConfigurationError, TrackerOpenError
 from aiotracker.protocol.exchange import Failure, FailureKind, Response
-from aiotracker.runtime import is_asyncio
 
 if TYPE_CHECKING:
     import ssl
@@ -136,6 +135,8 @@ class AiohttpTransport:
             TrackerOpenError: aiohttp is not installed, or does not run on this event loop or through
                 this proxy.
         """
+        from aiotracker.runtime import is_asyncio
+
         if not is_asyncio():
             raise TrackerOpenError(
                 "AiohttpTransport knows asyncio only", "leave it out, HttpxTransport runs on every event loop"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import re
+import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
+
+import anyio.to_thread
 
 from aiotracker.delivery.httpx_transport import HttpxTransport
 from aiotracker.delivery.notices import NoticeKind
 from aiotracker.delivery.report import Health, HealthStatus
 from aiotracker.delivery.requests import RequestBuilder
-from aiotracker.delivery.session import Session
 from aiotracker.delivery.settings import MAX_GET_URL_BYTES, DeliverySettings
 from aiotracker.delivery.statistics import Ledger
 from aiotracker.delivery.transport import Transport
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from aiotracker.delivery.admission import Verdict
     from aiotracker.delivery.engine import Engine
     from aiotracker.delivery.notices import Callback
+    from aiotracker.delivery.session import Session
     from aiotracker.delivery.settings import Method
     from aiotracker.delivery.statistics import Statistics
     from aiotracker.policy.reasons import RefusalReason
@@ -213,8 +216,12 @@ class Emitter:
         """Get the transport ready and start the engine on a loop."""
         if self._session is not None:
             self._session.lifeline.notice_fork()
+        if "aiotracker.delivery.session" not in sys.modules:
+            # All that only an open emitter needs, in a thread, because it takes some 30 ms.
+            await anyio.to_thread.run_sync(_import_session)
+        session = _import_session()
         await self._transport.open(self.url)
-        self._session = Session.start(
+        self._session = session.start(
             self._settings,
             url=self.url,
             requests=RequestBuilder(
@@ -279,6 +286,12 @@ class Emitter:
                 return True
         self.refuse(record, verdict)
         return verdict
+
+
+def _import_session() -> type[Session]:
+    from aiotracker.delivery.session import Session
+
+    return Session
 
 
 def _fitting(given: int | None, default: int, room: object) -> int:

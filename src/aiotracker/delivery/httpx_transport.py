@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import ssl
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
@@ -29,6 +28,7 @@ from aiotracker.errors import ConfigurationError
 from aiotracker.protocol.exchange import Failure, FailureKind, Response
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable, Mapping
     from types import ModuleType
 
@@ -299,6 +299,8 @@ async def _drain(response: httpx.Response) -> None:
 
 
 def _is_caused_by_tls(error: BaseException) -> bool:
+    import ssl
+
     seen: set[int] = set()  # causes can run in a circle
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.request
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ def proxy_for(url: CollectorURL) -> str | None:
     """
     if url.is_loopback:
         return None
+    import urllib.request  # both HTTP libraries have done so: nothing is read from disk here
+
     proxies = urllib.request.getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
     if not proxy or urllib.request.proxy_bypass(f"{url.host}:{url.port}"):

@@ -5,10 +5,11 @@ Owns what every transport keeps to, whichever library it stands on.
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    import ssl
+
     from aiotracker.protocol.exchange import Reply, Request
     from aiotracker.protocol.url import CollectorURL
 

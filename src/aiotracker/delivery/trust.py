@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
-import ssl
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
+
     from aiotracker.protocol.url import CollectorURL
 
 __all__ = ["trust"]
@@ -29,11 +30,15 @@ def trust(url: CollectorURL, proxy: str | None) -> ssl.SSLContext:
 
 @functools.cache
 def _trusts_nobody() -> ssl.SSLContext:
+    import ssl
+
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @functools.lru_cache(maxsize=8)
 def _verifying(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
+    import ssl
+
     if cert_file:
         context = ssl.create_default_context(cafile=cert_file)
     elif cert_dir:
