@@ -296,7 +296,7 @@ def test_a_server_that_cannot_start_says_so() -> None:
     with pytest.raises(RuntimeError, match="did not start"):
         server.start()
 
-    assert threads == set(threading.enumerate())
+    assert threads >= set(threading.enumerate())  # others may have ended
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_it_ends_whatever_its_clients_do(sent: bytes) -> None:
         elapsed = time.perf_counter() - start
 
     assert elapsed < 5
-    assert threads == set(threading.enumerate())
+    assert threads >= set(threading.enumerate())  # others may have ended
     assert {"total": 0, "good": 0, "bad": 0} == micro.all()
 
 
