@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import core_schema
 
 from aiotracker.errors import InvalidEventError, Problem, shown
+from aiotracker.protocol.fields import Rule
 from aiotracker.protocol.rules import clipped, normal
 from aiotracker.protocol.shortcuts import good_text
 from aiotracker.protocol.text import stored
@@ -55,11 +56,10 @@ class Wire:
         rule = core_schema.no_info_plain_validator_function(
             self._optional if is_optional else self._required, json_schema_input_schema=handler(source)
         )
-        good = good_text(self.field)
-        if good is None:
+        shortcut = _shortcut(self.field)
+        if shortcut is None:
             return rule
-        # 0.3 µs where the rule takes 1 (text) to 4 (URLs): no call of Python at all.
-        shortcut = core_schema.str_schema(strict=True, pattern=good.pattern, max_length=good.max_length)
+        # 0.1 to 0.3 µs where the rule takes 0.4 (numbers) to 4 (URLs): no call of Python at all.
         schema = core_schema.union_schema([(shortcut, SHORTCUT), (rule, RULE)], mode="left_to_right")
         return core_schema.nullable_schema(schema) if is_optional else schema
 
@@ -80,6 +80,17 @@ class Wire:
 
     def _optional(self, value: object) -> object:
         return None if _is_absent(value) else normal(self.field, value)
+
+
+def _shortcut(field: Field) -> core_schema.CoreSchema | None:
+    """Return a schema that takes only what is certainly good, as it is, in pydantic's core."""
+    if field.rule is Rule.DECIMAL:  # of all kinds of numbers the commonest, far from any limit
+        number = core_schema.float_schema(strict=True, ge=1e-15, le=1e15)
+        return core_schema.chain_schema([core_schema.is_instance_schema(float), number])
+    good = good_text(field)
+    if good is None:
+        return None
+    return core_schema.str_schema(strict=True, pattern=good.pattern, max_length=good.max_length)
 
 
 def _is_absent(value: object) -> bool:

@@ -322,8 +322,9 @@ class Tracker:
             raise ForkedTrackerError(self.namespace)
 
     def _check_loop(self) -> None:
-        self._check_process()
-        if self._is_open and self._loop is not None and not self._loop.is_current():
+        if self._loop is None or self._pid != os.getpid():
+            self._check_process()
+        elif self._is_open and not self._loop.is_current():
             raise WrongLoopError(self.namespace)
 
     def _record(self, event: Event) -> Record:

@@ -79,6 +79,11 @@ class Admission:
         """Whether everyone is refused."""
         return self._is_closed
 
+    @property
+    def is_free(self) -> bool:
+        """Whether a record may be put without asking: nobody is refused, and nobody waits."""
+        return not self._is_closed and not self._waiters
+
     def reserve(self, size_bytes: int) -> Verdict:
         """Reserve room without waiting; True, or why not."""
         if self._is_closed:

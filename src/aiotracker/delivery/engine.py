@@ -22,6 +22,7 @@ from aiotracker.policy.reasons import DropReason
 from aiotracker.policy.restart import Crashes, after_crash
 from aiotracker.protocol.record import record_bytes
 from aiotracker.runtime import Wakeup
+from aiotracker.stores.base import InstantStore
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -71,6 +72,7 @@ class Engine:
         """Connect the parts; nothing runs before `run()`."""
         self._settings = settings
         self._store = store
+        self._instant_store = store if isinstance(store, InstantStore) else None
         self._ledger = ledger
         self._settlement = settlement
         self._destination = destination
@@ -94,17 +96,25 @@ class Engine:
     # -- what the tracker's side calls ----------------------------------------------------------------
 
     def offer(self, record: Record) -> bool:
-        """Put a record if there is room now; False when there is none, or nothing is taken any more."""
+        """Put a record in one step; False, with nothing done, where that takes more.
+
+        On the engine's loop only: nothing may come between the store and the accounts.
+        """
         size = record_bytes(record.data)
-        if self.admission.reserve(size) is not True:
+        store, admission = self._instant_store, self.admission
+        if store is None or not admission.is_free or not store.try_put(record, size, self._clock.now()):
             return False
-        self.put(record, size)
+        self._ledger.accept()
+        self._put_one_more(size)
         return True
 
     def put(self, record: Record, size_bytes: int) -> None:
         """Store a record in the room reserved for it, and wake the engine if that changes what it does."""
         self._ledger.accept()
         self._store.put(record, self._clock.now())
+        self._put_one_more(size_bytes)
+
+    def _put_one_more(self, size_bytes: int) -> None:
         self._spare_events -= 1
         self._spare_bytes -= size_bytes
         if self._spare_events <= 0 or self._spare_bytes <= 0:

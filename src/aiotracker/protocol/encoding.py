@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from pydantic_core import from_json
@@ -39,6 +40,7 @@ ENTITIES_SCHEMA: Final = "iglu:com.snowplowanalytics.snowplow/contexts/jsonschem
 SESSION_SCHEMA: Final = "iglu:com.snowplowanalytics.snowplow/client_session/"
 """The entity that identifies a person's session, in any version: kept out of anonymous events."""
 
+_NO_PAIRS: Final[Mapping[str, str]] = MappingProxyType({})
 MAX_REMEMBERED_CLASSES: Final = 512
 
 
@@ -107,7 +109,7 @@ def encode(
 
     subject = values["event_subject"]
     layers = [tracker] if scope is None else [tracker, scope]
-    pairs = {} if subject is None else subject.pairs()
+    pairs = _NO_PAIRS if subject is None else subject.pairs()
     if not is_anonymous and _are_apart(layers, pairs):
         text.extend([layer.members for layer in layers])
         if pairs:
@@ -170,9 +172,11 @@ def _plan(kind: type[Event]) -> _Plan:
 
 def _are_apart(layers: Sequence[Layer], pairs: Mapping[str, str]) -> bool:
     """Tell whether no key stands in two places, so that what is encoded can be used as it is."""
+    if not pairs and len(layers) == 1:
+        return layers[0].is_apart
     if not SHARED_FIELDS.isdisjoint(pairs):
         return False
-    seen = [pairs] if pairs else []
+    seen = [pairs]
     for layer in layers:
         if not layer.is_apart:
             return False

@@ -114,6 +114,17 @@ class MemoryStore:
             self._held_bytes += size_bytes
             return True
 
+    def try_put(self, record: Record, size_bytes: int, now: float) -> bool:
+        """Reserve room and store a record in one step; False when there is no room."""
+        kind, data, _ = record
+        with self._lock:
+            if self._is_full(size_bytes):
+                return False
+            self._held_events += 1
+            self._held_bytes += size_bytes
+            self._append(kind, data, size_bytes, now)
+            return True
+
     def cancel(self, size_bytes: int) -> None:
         """Give back room that was reserved and will not be used."""
         with self._lock:
@@ -123,10 +134,7 @@ class MemoryStore:
         """Store a record in reserved room."""
         kind, data, _ = record
         with self._lock:
-            self._sequence += 1
-            queue = self._queues[kind]
-            queue.entries.append((self._sequence, now, data))
-            queue.size_bytes += record_bytes(data)
+            self._append(kind, data, record_bytes(data), now)
 
     def evict(self, size_bytes: int) -> list[Lease] | None:
         """Remove the oldest waiting records until room is reserved for one record."""
@@ -217,6 +225,12 @@ class MemoryStore:
             for sequence in lease.sequences:
                 del leased[sequence]
             self._free(len(lease), lease.records_bytes)
+
+    def _append(self, kind: Kind, data: bytes, size_bytes: int, now: float) -> None:
+        self._sequence += 1
+        queue = self._queues[kind]
+        queue.entries.append((self._sequence, now, data))
+        queue.size_bytes += size_bytes
 
     def _is_full(self, size_bytes: int) -> bool:
         return self._held_events >= self._max_events or self._held_bytes + size_bytes > self._max_bytes
