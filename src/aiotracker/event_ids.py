@@ -6,7 +6,10 @@ Owns a stock that is never shared with a forked child, however the fork was made
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["new_event_id"]
 
@@ -48,5 +51,5 @@ def _made(count: int) -> list[str]:
     ]
 
 
-new_event_id = _Stock().take
+new_event_id: Callable[[], str] = _Stock().take
 """Return a fresh event id: a UUID, version 4, in its 36-character form."""

@@ -13,6 +13,7 @@ import pytest
 from aiotracker import DropReason, EventStore, Lease, MemoryStore
 from aiotracker.protocol.envelope import ENVELOPE_BYTES
 from aiotracker.protocol.record import RECORD_START, Kind, Record, record_bytes
+from aiotracker.stores.base import InstantStore
 
 Factory = Callable[[int, int], EventStore]
 
@@ -272,6 +273,20 @@ async def test_without_leases_there_is_nothing_to_reclaim(store: EventStore) -> 
 
     assert 0 == await store.reclaim()
     assert "ab" == names(await lease(store))
+
+
+async def test_putting_in_one_step_is_reserving_and_putting(factory: Factory) -> None:
+    """Where a store can do both at once, it does the same: order, bounds, and nothing when it is full."""
+    store = factory(3, LARGE)
+    if not isinstance(store, InstantStore):
+        return
+    await put_names(store, "a")
+
+    taken = [store.try_put(record(name), SIZE, 7.0) for name in "bcd"]
+
+    found = await lease(store)
+    assert ([True, True, False], "abc", (0.0, 7.0, 7.0)) == (taken, names(found), found.put_at)
+    assert (0, False) == (store.backlog().events, store.reserve(1))
 
 
 # -- eviction and discarding ------------------------------------------------------------------------

@@ -138,6 +138,13 @@ class Shelf(MemoryStore):
         self.places[record.event_id] = len(self.places)
         super().put(record, now)
 
+    def try_put(self, record: Record, size_bytes: int, now: float) -> bool:
+        """As `put()`, if there is room."""
+        is_taken = super().try_put(record, size_bytes, now)
+        if is_taken:
+            self.places[record.event_id] = len(self.places)
+        return is_taken
+
 
 class World:
     """One tracker, and what is known of its events."""

@@ -518,6 +518,7 @@ class MemoryStore
     async reject(lease: Lease, reason: DropReason)
     async release(lease: Lease)
     reserve(size_bytes: int) -> bool
+    try_put(record: Record, size_bytes: int, now: float) -> bool
 class Notice
     Notice(
         kind: NoticeKind,

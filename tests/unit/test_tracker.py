@@ -14,6 +14,7 @@ from aiotracker import (
     EventRefusedError,
     EventTooLargeError,
     InvalidEventError,
+    MemoryStore,
     SelfDescribing,
     SelfDescribingJson,
     Tracker,
@@ -391,6 +392,22 @@ async def test_a_flush_does_not_count_what_was_evicted_before_it(track_with: Tra
 
     assert {"evicted": 2} == bench.tracker.stats().dropped
     assert (3, {}) == (report.remaining, report.dropped)
+
+
+class Stepwise(MemoryStore):
+    """A store that only reserves and puts, as one that has to wait for a disk."""
+
+    try_put = None  # type: ignore[assignment]  # what `InstantStore` takes for absent
+
+
+async def test_a_store_need_not_put_in_one_step(track_with: TrackWith) -> None:
+    """It works the same, more slowly."""
+    bench = await track_with(event_store=Stepwise(3, 10_000), default=Hang(), overflow="drop_newest")
+
+    ids = await bench.track(*"abcd")
+
+    assert [False, False, False, True] == [event_id is None for event_id in ids]
+    assert ({"queue_full": 1}, 3) == (bench.tracker.stats().refused, bench.tracker.stats().accepted)
 
 
 async def test_flush_sums_over_emitters(track_with: TrackWith) -> None:

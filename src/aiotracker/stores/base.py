@@ -163,7 +163,8 @@ class EventStore(Protocol):
 class InstantStore(EventStore, Protocol):
     """A store that needs no time to put a record, and so can reserve and put in one step.
 
-    Optional: half the time of the two steps, for the one thing that every event does.
+    Optional: half the time of the two steps, for the one thing that every event does. Where a store has it,
+    `put` is called only for those that had to wait for room.
     """
 
     def try_put(self, record: Record, size_bytes: int, now: float) -> bool:
