@@ -96,15 +96,15 @@ class Engine:
     # -- what the tracker's side calls ----------------------------------------------------------------
 
     def offer(self, record: Record) -> bool:
-        """Put a record in one step; False, with nothing done, where that takes more.
-
-        On the engine's loop only: nothing may come between the store and the accounts.
-        """
+        """Put a record in one step, on the engine's loop; False, with nothing done, where that takes more."""
         size = record_bytes(record.data)
         store, admission = self._instant_store, self.admission
-        if store is None or not admission.is_free or not store.try_put(record, size, self._clock.now()):
+        if store is None:
             return False
-        self._ledger.accept()
+        with admission.lock:  # or another thread could evict what is not in the accounts yet
+            if not admission.is_free or not store.try_put(record, size, self._clock.now()):
+                return False
+            self._ledger.accept()
         self._put_one_more(size)
         return True
 
