@@ -72,7 +72,7 @@ class Admission:
         self._is_circuit_open = False
         self._is_closed = False
         self.lock: Lock = Lock()
-        """Held by other threads from reserving to putting, so that nothing is put after closing."""
+        """Held from reserving to putting: nothing is put after closing, nor evicted before it counts."""
 
     @property
     def is_closed(self) -> bool:
