@@ -27,6 +27,15 @@ RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = list(dict.fromkeys([*nox.project.python_versions(PYPROJECT), RUNNING]))
 WITH_EXTRAS = ".[aiohttp,cli,micro,trio]"
 
+# The releases that the benchmark compares with, by the folder that each is installed in. The async client
+# of posthog needs httpx.
+PEERS = {
+    "official": ("snowplow-tracker==1.1.0",),
+    "aio_official": ("aio-snowplow-tracker==1.0.2",),
+    "posthog": ("posthog==7.91.1", "httpx==0.28.1"),
+    "segment": ("segment-analytics-python==2.4.0",),
+}
+
 # The shims of pyenv stand on PATH for every version it has, and fail for those that the shell did
 # not choose. The versions' own folders, put behind everything else, let nox find these as well.
 PYENV = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
@@ -136,6 +145,36 @@ def soak(session: nox.Session) -> None:
     """
     session.install(WITH_EXTRAS, *group("test"))
     session.run("python", "-m", "benchmarks.soak", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure speed beside other trackers, each in a folder of its own: they are no dependencies of ours.
+
+    Prints a table in less than three minutes. `nox -s bench -- --full` takes half an hour and writes
+    `docs/performance.md` with its pictures; `-- --languages` adds the trackers of other languages.
+    """
+    session.install(".", *group("bench"))
+    folder = Path(".nox/bench-peers").absolute()
+    for name, requirements in PEERS.items():
+        install_peer(session, folder / name, requirements)
+    session.run("python", "-m", "benchmarks.speed", "--peers", str(folder), *session.posargs)
+
+
+def install_peer(session: nox.Session, folder: Path, requirements: tuple[str, ...]) -> None:
+    """Install packages into a folder, unless they are there; leave none when they cannot be installed."""
+    wanted = "\n".join([str(session.run("python", "-VV", silent=True)), *requirements])
+    mark = folder / "installed.txt"
+    if mark.exists() and mark.read_text() == wanted:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        session.run("python", "-m", "pip", "install", "--quiet", "--target", str(folder), *requirements)
+    except nox.command.CommandFailed:
+        shutil.rmtree(folder, ignore_errors=True)
+        session.warn(f"{folder.name} cannot be installed: the report says so")
+    else:
+        mark.write_text(wanted)
 
 
 @nox.session(default=False)

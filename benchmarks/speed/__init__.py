@@ -1,0 +1,1 @@
+"""How fast the tracker is, beside other trackers: `python -m benchmarks.speed`."""
