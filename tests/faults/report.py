@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -58,12 +58,13 @@ class FaultTable:
         row.figures[stage] = figure
 
     def markdown(self) -> str:
-        """Return the tables; a fault that was played at full length shows no other figures."""
-        chosen = [
-            row for (fault, is_full), row in self._rows.items() if is_full or (fault, True) not in self._rows
-        ]
+        """Return the tables; where a fault was played at full length, its other figures are left out."""
+        chosen: dict[str, Row] = {}
+        for (fault, _), row in sorted(self._rows.items(), key=lambda item: item[0]):  # the full ones last
+            figures = chosen[fault].figures if fault in chosen else {}
+            chosen[fault] = replace(row, figures={**figures, **row.figures})
         machine = f"{platform.system()}, {os.cpu_count()} cores"
-        rows = sorted(chosen, key=lambda row: (*row.place, row.fault))
+        rows = sorted(chosen.values(), key=lambda row: (*row.place, row.fault))
         by_httpx = [[row.fault, row.reaction, row.bound, *_figures(row, BY_HTTPX)] for row in rows]
         by_aiohttp = [[row.fault, *_figures(row, BY_AIOHTTP)] for row in rows]
         lines = [
