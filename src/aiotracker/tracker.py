@@ -315,16 +315,16 @@ class Tracker:
 
     # -- steps ----------------------------------------------------------------------------------------
 
-    def _check_process(self) -> None:
+    def _check_process(self) -> Loop:
         if self._loop is None:
             raise TrackerNotOpenError(self.namespace)
         if self._pid != os.getpid():
             raise ForkedTrackerError(self.namespace)
+        return self._loop
 
     def _check_loop(self) -> None:
-        if self._loop is None or self._pid != os.getpid():
-            self._check_process()
-        elif self._is_open and not self._loop.is_current():
+        loop = self._check_process()
+        if self._is_open and not loop.is_current():
             raise WrongLoopError(self.namespace)
 
     def _record(self, event: Event) -> Record:

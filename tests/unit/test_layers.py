@@ -19,7 +19,7 @@ SOURCE = Path(aiotracker.__file__).parent
 # Leftmost first; one string is one layer. A name stands for a module and all that is inside it;
 # where a part is listed by itself, as in protocol, every part is. "" is the package that users see.
 LAYERS = (
-    "_version event_ids",
+    "_version",
     "errors",
     # Whoever imports a part of protocol runs its __init__: it stands with the lowest of its parts.
     (
@@ -31,7 +31,7 @@ LAYERS = (
     "events",
     "protocol.encoding protocol.envelope protocol.exchange protocol.layer protocol.record",
     "policy",
-    "runtime clock",
+    "runtime clock event_ids",
     "stores",
     "delivery",
     "scope",

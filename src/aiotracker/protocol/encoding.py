@@ -116,8 +116,7 @@ def encode(
             text.append(json_members(pairs))
     else:
         text.append(_merged_members(event, layers, pairs, is_anonymous=is_anonymous is True))
-    text_of_all = "".join(text)
-    return Record(Kind.ANONYMOUS if is_anonymous else Kind.ORDINARY, text_of_all.encode())
+    return Record(Kind.ANONYMOUS if is_anonymous else Kind.ORDINARY, "".join(text).encode())
 
 
 def decode(data: bytes) -> dict[str, str]:

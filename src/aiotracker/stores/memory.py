@@ -108,20 +108,14 @@ class MemoryStore:
     def reserve(self, size_bytes: int) -> bool:
         """Set room aside for one record; False when there is none."""
         with self._lock:
-            if self._is_full(size_bytes):
-                return False
-            self._held_events += 1
-            self._held_bytes += size_bytes
-            return True
+            return self._reserve(size_bytes)
 
     def try_put(self, record: Record, size_bytes: int, now: float) -> bool:
         """Reserve room and store a record in one step; False when there is no room."""
         kind, data, _ = record
         with self._lock:
-            if self._is_full(size_bytes):
+            if not self._reserve(size_bytes):
                 return False
-            self._held_events += 1
-            self._held_bytes += size_bytes
             self._append(kind, data, size_bytes, now)
             return True
 
@@ -147,12 +141,10 @@ class MemoryStore:
             ):
                 return None
             evicted: dict[Kind, list[_Entry]] = {kind: [] for kind in Kind}
-            while self._is_full(size_bytes) and (kind := self._oldest()) is not None:
+            while not self._reserve(size_bytes) and (kind := self._oldest()) is not None:
                 entries = self._queues[kind].pop(1)
                 self._free(1, _size_bytes(entries))
                 evicted[kind] += entries
-            self._held_events += 1
-            self._held_bytes += size_bytes
             return [_lease(kind, entries) for kind, entries in evicted.items() if entries]
 
     def backlog(self) -> Backlog:
@@ -232,8 +224,12 @@ class MemoryStore:
         queue.entries.append((self._sequence, now, data))
         queue.size_bytes += size_bytes
 
-    def _is_full(self, size_bytes: int) -> bool:
-        return self._held_events >= self._max_events or self._held_bytes + size_bytes > self._max_bytes
+    def _reserve(self, size_bytes: int) -> bool:
+        if self._held_events >= self._max_events or self._held_bytes + size_bytes > self._max_bytes:
+            return False
+        self._held_events += 1
+        self._held_bytes += size_bytes
+        return True
 
     def _free(self, events: int, size_bytes: int) -> None:
         self._held_events -= events
