@@ -95,10 +95,12 @@ def _read_back(value: object) -> str | None:
     """
     try:
         octets = to_json(value)
-        marks = octets.translate(_DIGITS_AS_ZERO, b"{[")
-        if len(octets) - len(marks) > MAX_DEPTH or _LONG_NUMBER in marks:
+        size = len(octets)
+        if size - len(octets.translate(None, b"{[")) > MAX_DEPTH:
             return None
-        is_same = from_json(octets, allow_inf_nan=False, cache_strings="none") == value
+        if size >= len(_LONG_NUMBER) and _LONG_NUMBER in octets.translate(_DIGITS_AS_ZERO):
+            return None
+        is_same = from_json(octets, allow_inf_nan=False, cache_strings="keys") == value
         return octets.decode() if is_same else None
     except Exception:  # noqa: BLE001 - whatever it is, `_Writer` says it better
         return None

@@ -43,7 +43,7 @@ class Loop(Protocol):
     """An event loop, seen from any thread."""
 
     def is_current(self) -> bool:
-        """Tell whether the caller runs on this loop."""
+        """Tell whether the caller runs on this loop, in the process that it was made in."""
         ...
 
     def is_closed(self) -> bool:
@@ -159,7 +159,7 @@ class AsyncioLoop:
         self._tasks: set[asyncio.Task[None]] = set()  # asyncio itself keeps weak references only
 
     def is_current(self) -> bool:
-        """Tell whether the caller runs on this loop."""
+        """Tell whether the caller runs on this loop; asyncio itself finds none in a forked child."""
         try:
             return asyncio.get_running_loop() is self._loop
         except RuntimeError:
@@ -222,14 +222,16 @@ class TrioLoop:
 
         self._trio = trio
         self._token: TrioToken = trio.lowlevel.current_trio_token()
+        self._pid = os.getpid()
         self._is_closed = False
 
     def is_current(self) -> bool:
-        """Tell whether the caller runs in this run of trio."""
+        """Tell whether the caller runs in this run of trio, and not in a forked child's copy of it."""
         try:
-            return self._trio.lowlevel.current_trio_token() is self._token
+            token = self._trio.lowlevel.current_trio_token()
         except RuntimeError:
             return False
+        return token is self._token and self._pid == os.getpid()
 
     def is_closed(self) -> bool:
         """Tell whether the run is over."""

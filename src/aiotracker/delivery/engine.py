@@ -109,7 +109,10 @@ class Engine:
         return True
 
     def put(self, record: Record, size_bytes: int) -> None:
-        """Store a record in the room reserved for it, and wake the engine if that changes what it does."""
+        """Store a record in the room reserved for it, and wake the engine if that changes what it does.
+
+        The caller holds the admission's lock.
+        """
         self._ledger.accept()
         self._store.put(record, self._clock.now())
         self._put_one_more(size_bytes)

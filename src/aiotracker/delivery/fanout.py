@@ -227,13 +227,14 @@ def _put(emitter: Emitter, record: Record, verdict: Verdict | Waiter) -> Verdict
     admission = emitter.engine.admission
     if isinstance(verdict, Waiter):
         verdict = admission.give_up(verdict) if verdict.verdict is None else verdict.verdict
-    if verdict is True and admission.is_closed:  # closed between the grant and now
-        admission.cancel(record.size_bytes)
+    if verdict is True:
+        with admission.lock:
+            if not admission.is_closed:
+                emitter.engine.put(record, record.size_bytes)
+                return True
+        admission.cancel(record.size_bytes)  # closed between the grant and now
         verdict = RefusalReason.CLOSED
-    if isinstance(verdict, RefusalReason):
-        emitter.refuse(record, verdict)
-    else:
-        emitter.engine.put(record, record.size_bytes)
+    emitter.refuse(record, verdict)
     return verdict
 
 

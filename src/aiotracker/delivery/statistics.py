@@ -6,7 +6,7 @@ At every moment, exactly:
     accepted = delivered + dropped + buffered + in_flight
 
 The ledger moves events between these accounts and does nothing else; every move is one critical section,
-so that a snapshot taken from any thread adds up.
+so that a snapshot taken from any thread adds up. What is buffered is not kept but follows from the rest.
 """
 
 from __future__ import annotations
@@ -87,16 +87,13 @@ class Ledger:
         self._refused: Counter[RefusalReason] = Counter()
         self._delivered = 0
         self._dropped: Counter[DropReason] = Counter()
-        self._buffered = 0
         self._in_flight = 0
         self._requests = 0
         self._retries: Counter[str] = Counter()
 
     def accept(self) -> None:
-        """An event was offered and taken."""
-        with self._lock:
-            self._accepted += 1
-            self._buffered += 1
+        """An event was offered and taken. Callers hold the admission's lock, and so accept one at a time."""
+        self._accepted += 1
 
     def refuse(self, reason: RefusalReason) -> None:
         """An event was offered and not taken."""
@@ -106,14 +103,12 @@ class Ledger:
     def lease(self, count: int) -> None:
         """Events went out to be sent."""
         with self._lock:
-            self._buffered -= count
             self._in_flight += count
 
     def release(self, count: int) -> None:
         """Events came back to be sent again."""
         with self._lock:
             self._in_flight -= count
-            self._buffered += count
 
     def deliver(self, count: int) -> None:
         """Events that were in flight arrived."""
@@ -130,16 +125,13 @@ class Ledger:
     def drop_buffered(self, count: int, reason: DropReason) -> None:
         """Events that were waiting were given up."""
         with self._lock:
-            self._buffered -= count
             self._dropped[reason] += count
 
     def after_fork(self) -> None:
         """In a forked child: what was not settled belongs to the parent. The lock may be held: a new one."""
         self._lock = Lock()
-        # Not `buffered` and `in_flight`: another thread may have been between two accounts.
-        unsettled = self._accepted - self._delivered - sum(self._dropped.values())
-        self._dropped[DropReason.FORKED] += unsettled
-        self._buffered = self._in_flight = 0
+        self._dropped[DropReason.FORKED] += self._accepted - self._delivered - sum(self._dropped.values())
+        self._in_flight = 0
 
     def attempt(self) -> None:
         """A request begins."""
@@ -155,13 +147,15 @@ class Ledger:
         """Return the accounts as they are now."""
         with self._lock:
             refused = sum(self._refused.values())
+            settled = self._delivered + sum(self._dropped.values())
+            accepted = self._accepted  # once: it grows without this lock
             return Statistics(
-                offered=self._accepted + refused,
-                accepted=self._accepted,
+                offered=accepted + refused,
+                accepted=accepted,
                 refused=MappingProxyType(dict(self._refused)),
                 delivered=self._delivered,
                 dropped=MappingProxyType(dict(self._dropped)),
-                buffered=self._buffered,
+                buffered=accepted - settled - self._in_flight,
                 in_flight=self._in_flight,
                 requests=self._requests,
                 retries=MappingProxyType(dict(self._retries)),

@@ -41,6 +41,7 @@ SESSION_SCHEMA: Final = "iglu:com.snowplowanalytics.snowplow/client_session/"
 """The entity that identifies a person's session, in any version: kept out of anonymous events."""
 
 _NO_PAIRS: Final[Mapping[str, str]] = MappingProxyType({})
+_ORDINARY, _ANONYMOUS = Kind.ORDINARY, Kind.ANONYMOUS  # a member of an enum is looked up by Python code
 MAX_REMEMBERED_CLASSES: Final = 512
 
 
@@ -81,21 +82,15 @@ def encode(
     is_anonymous = tracker.anonymous if scope is None or scope.anonymous is None else scope.anonymous
     plan = _plan(type(event))
     values = event.__dict__
-    given_id, given_time = values["event_id"], values["created_at"]
+    given_id, given_ms = values["event_id"], values["created_at"]
+    own_id = event_id if given_id is None else given_id
+    own_ms = created_ms if given_ms is None else given_ms
     # Pieces of text and one join: half the time of a dict that is made into JSON, for every event.
-    text = [
-        RECORD_START,
-        event_id if given_id is None else given_id,
-        plan.head,
-        str(created_ms if given_time is None else given_time),
-        '"',
-    ]
+    text = [f'{RECORD_START}{own_id}{plan.head}{own_ms}"']
     for name, start in plan.members:
         value = values[name]
         if value is not None:
-            text.append(start)
-            text.append(quoted(value if type(value) is str else wire(value)))
-
+            text.append(start + quoted(value if type(value) is str else wire(value)))
     described = event.self_describing()
     if described is not None:
         inner = _described_text(described.schema, described.data, "data", encoding)
@@ -108,15 +103,11 @@ def encode(
             text.append(_json_member(fields.ENTITIES, fields.ENTITIES_BASE64, outer, encoding))
 
     subject = values["event_subject"]
-    layers = [tracker] if scope is None else [tracker, scope]
-    pairs = _NO_PAIRS if subject is None else subject.pairs()
-    if not is_anonymous and _are_apart(layers, pairs):
-        text.extend([layer.members for layer in layers])
-        if pairs:
-            text.append(json_members(pairs))
+    if scope is None and subject is None and tracker.is_apart and not is_anonymous:
+        text.append(tracker.members)
     else:
-        text.append(_merged_members(event, layers, pairs, is_anonymous=is_anonymous is True))
-    return Record(Kind.ANONYMOUS if is_anonymous else Kind.ORDINARY, "".join(text).encode())
+        text.append(_members_below(event, tracker, scope, is_anonymous=is_anonymous is True))
+    return Record(_ANONYMOUS if is_anonymous else _ORDINARY, "".join(text).encode())
 
 
 def decode(data: bytes) -> dict[str, str]:
@@ -171,8 +162,6 @@ def _plan(kind: type[Event]) -> _Plan:
 
 def _are_apart(layers: Sequence[Layer], pairs: Mapping[str, str]) -> bool:
     """Tell whether no key stands in two places, so that what is encoded can be used as it is."""
-    if not pairs and len(layers) == 1:
-        return layers[0].is_apart
     if not SHARED_FIELDS.isdisjoint(pairs):
         return False
     seen = [pairs]
@@ -186,10 +175,13 @@ def _are_apart(layers: Sequence[Layer], pairs: Mapping[str, str]) -> bool:
     return True
 
 
-def _merged_members(
-    event: Event, layers: Sequence[Layer], pairs: Mapping[str, str], *, is_anonymous: bool
-) -> str:
+def _members_below(event: Event, tracker: Layer, scope: Layer | None, *, is_anonymous: bool) -> str:
     """Return what is below the event's own fields as JSON members, without repeating a key."""
+    layers = [tracker] if scope is None else [tracker, scope]
+    subject = event.event_subject
+    pairs = _NO_PAIRS if subject is None else subject.pairs()
+    if not is_anonymous and _are_apart(layers, pairs):
+        return "".join([layer.members for layer in layers]) + json_members(pairs)
     merged: dict[str, str] = {}
     for layer in layers:
         merged.update(layer.pairs)
