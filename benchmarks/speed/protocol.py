@@ -33,11 +33,12 @@ A failed command leaves the contender ready for the next one.
     {"ok": true, "wall_seconds": 0.71, "cpu_seconds": 0.68, "offered": 20000, "refused": 0,
      "latency_us": {"p50": 8.1, "p99": 15.0, "max": 210.0}, "note": "…"}
 
-- `workload`: one of `page_view`, `structured`, `self_describing_1`, `self_describing_2`, `mix`; the content
-  of the event with number n stands in `benchmarks/speed/workloads.py`, and
-  `python -m benchmarks.speed.workloads` prints the payloads that must result.
+- `workload`: one of `page_view`, `visitor_page_view`, `structured`, `self_describing_1`,
+  `self_describing_2`, `mix`; the content of the event with number n stands in
+  `benchmarks/speed/workloads.py`, and `python -m benchmarks.speed.workloads` prints the payloads that must
+  result. In `page_view` the tracker is built with the subject of its events; in all others it has none.
 - `first`, `events`: the numbers of the events are first, first + 1, … first + events - 1. Every event,
-  its subject, its data and its entities are made anew from its number, inside the round.
+  its data, its entities and its own subject are made anew from its number, inside the round.
 - `producers`: how many tasks (or threads) track at the same time; producer k of p takes the numbers
   first + k, first + k + p, first + 2p + k, …
 - `collector`: scheme, host and port; the tracker adds its path. The tracker uses POST.
@@ -51,9 +52,10 @@ A failed command leaves the contender ready for the next one.
 
 The clock of a round starts before its first event is constructed, and stops when every event that the
 tracker took has been answered by the collector (flushed). Making the tracker and its HTTP client, opening
-and closing it is outside of the clock; a tracker may be kept for later rounds with the same `collector` and
-`settings`. A tracker that refuses events because its buffer is full is fed more slowly (wait, then offer the
-event again, with everything that this costs inside the clock); what it cannot be made to take is counted.
+and closing it is outside of the clock; a tracker may be kept for later rounds with the same `collector`,
+`settings` and subject of the tracker. A tracker that refuses events because its buffer is full is fed more
+slowly (wait, then offer the event again, with everything that this costs inside the clock); what it cannot be
+made to take is counted.
 
 - `wall_seconds`: from start to stop, by a monotonic clock.
 - `cpu_seconds`: user and system time of the whole process, all threads, from start to stop:

@@ -31,8 +31,13 @@ its best, somebody disturbed the machine, and the round is played again. Figures
 rounds; the spread is the median absolute deviation.
 
 A round begins when its first event is constructed, and ends when the collector has answered for the last
-one. Every event, its subject, its data and its entities are made anew from its number, and hold the same
+one. Every event, its data, its entities and its own subject are made anew from its number, and hold the same
 values for all contenders. Processor time is that of the contender's process, user and system, all threads.
+
+Page views come in two ways. Where it says "the tracker's subject", one subject was given to the tracker when
+it was built, and every event carries it; a client of product analytics has no such thing, and names that
+subject with every event. Where it says "a subject each", every event has a subject of its own, as a web
+service makes one per request, and so it is in a mix. No other workload has a subject.
 
 "The same settings" means: connections are kept, batches of 500 (or 10) events, no base64. The official
 tracker then has a `requests.Session`, and the lines that it logs for every request are silenced. At its
@@ -348,7 +353,7 @@ def _sink(found: Mapping[str, Any]) -> Iterator[str]:  # Any: JSON
     yield "## What the sink took\n"
     yield (
         f"The sink was busiest, for {share:.0%} of the time of one core, when "
-        f"{found['contenders'][entry['contender']]['title']} delivered ({WORDS[entry['workload']]}). "
+        f"{found['contenders'][entry['contender']]['title']} delivered: {WORDS[entry['workload']]}. "
         "The line of prepared requests on raw sockets shows what it and this machine's loopback can take.\n"
     )
 

@@ -1,8 +1,10 @@
 """What is tracked: the content of every event of every workload, as a function of its number.
 
 Plain data, the same for all contenders. The keys of `page_view` and `structured` are the arguments of the
-event classes that the Snowplow trackers for Python share; `subject` is the subject of a page view, made anew
-for each, as a web service makes one per request. Nothing is imported here but the standard library.
+event classes that the Snowplow trackers for Python share; `subject` is who viewed the page. Page views come
+in two ways. In the workload `page_view` the subject belongs to the tracker, which is built with it; in no
+other workload does the tracker have one. In `visitor_page_view`, and in a mix, every page view has a subject
+of its own, as a web service makes one per request. Nothing is imported here but the standard library.
 
     python -m benchmarks.speed.workloads --workload mix --first 0 --events 10
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "APP_ID",
+    "FIXED_NUMBER",
     "NAMESPACE",
     "PLATFORM",
     "WORKLOADS",
@@ -32,6 +35,7 @@ __all__ = [
     "shopper",
     "structured",
     "subject",
+    "tracker_subject",
 ]
 
 NAMESPACE: Final = "bench"
@@ -44,11 +48,21 @@ SHOPPER_SCHEMA: Final = "iglu:com.acme/shopper/jsonschema/1-0-0"
 
 USER_AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
-WORKLOADS: Final = ("page_view", "structured", "self_describing_1", "self_describing_2", "mix")
+WORKLOADS: Final = (
+    "page_view",
+    "visitor_page_view",
+    "structured",
+    "self_describing_1",
+    "self_describing_2",
+    "mix",
+)
 """Self-describing events have one or two entities."""
 
+FIXED_NUMBER: Final = 0
+"""Of the subject that belongs to the tracker."""
+
 MIX: Final = (
-    *("page_view",) * 6,
+    *("visitor_page_view",) * 6,
     *("structured",) * 2,
     "self_describing_1",
     "self_describing_2",
@@ -57,7 +71,7 @@ MIX: Final = (
 
 
 def kind(workload: str, number: int) -> str:
-    """Return the workload whose event has this number: of a mix, one of the four others."""
+    """Return the workload whose event has this number: of a mix, one of those that it repeats."""
     return MIX[number % 10] if workload == "mix" else workload
 
 
@@ -71,13 +85,18 @@ def page_view(number: int) -> dict[str, Any]:  # Any: keyword arguments of sever
 
 
 def subject(number: int) -> dict[str, Any]:  # Any: likewise
-    """Return who viewed the page."""
+    """Return who viewed a page."""
     return {
         "user_id": f"user-{number % 10_000}",
         "ip_address": f"203.0.113.{number % 250 + 1}",
         "useragent": USER_AGENT,
         "lang": "en-GB",
     }
+
+
+def tracker_subject(workload: str) -> dict[str, Any] | None:  # Any: likewise
+    """Return the subject of the tracker that plays a workload; None where it has none."""
+    return subject(FIXED_NUMBER) if workload == "page_view" else None
 
 
 def structured(number: int) -> dict[str, Any]:  # Any: likewise
@@ -137,8 +156,8 @@ _ENVELOPE: Final = "iglu:com.snowplowanalytics.snowplow/unstruct_event/jsonschem
 _ENTITIES: Final = "iglu:com.snowplowanalytics.snowplow/contexts/jsonschema/1-0-1"
 
 
-def _page_view_pairs(number: int) -> dict[str, str]:
-    page, who = page_view(number), subject(number)
+def _page_view_pairs(number: int, who: Mapping[str, str]) -> dict[str, str]:
+    page = page_view(number)
     return {
         "e": "pv",
         "url": page["page_url"],
@@ -185,7 +204,8 @@ def _json(value: object) -> str:
 
 
 _PAIRS: Final[Mapping[str, Callable[[int], dict[str, str]]]] = {
-    "page_view": _page_view_pairs,
+    "page_view": lambda n: _page_view_pairs(n, subject(FIXED_NUMBER)),
+    "visitor_page_view": lambda n: _page_view_pairs(n, subject(n)),
     "structured": _structured_pairs,
     "self_describing_1": lambda n: _self_describing_pairs(n, [_product_entity(n)]),
     "self_describing_2": lambda n: _self_describing_pairs(n, [_product_entity(n), _shopper_entity(n)]),

@@ -32,16 +32,16 @@ from benchmarks.speed.workloads import (
     shopper,
     structured,
     subject,
+    tracker_subject,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
 
-async def view(tracker: Any, number: int) -> None:
-    """Track a page view."""
-    who = subject(number)
-    viewer = (
+def viewer(who: Mapping[str, Any]) -> Any:
+    """Return the subject of a page view. It names the platform, which is pc otherwise."""
+    return (
         Subject()
         .set_platform(PLATFORM)
         .set_user_id(who["user_id"])
@@ -49,7 +49,16 @@ async def view(tracker: Any, number: int) -> None:
         .set_useragent(who["useragent"])
         .set_lang(who["lang"])
     )
-    await tracker.track_page_view(**page_view(number), event_subject=viewer)
+
+
+async def view(tracker: Any, number: int) -> None:
+    """Track a page view without a subject: the tracker has it."""
+    await tracker.track_page_view(**page_view(number))
+
+
+async def view_by(tracker: Any, number: int) -> None:
+    """Track a page view with a subject of its own."""
+    await tracker.track_page_view(**page_view(number), event_subject=viewer(subject(number)))
 
 
 async def do(tracker: Any, number: int) -> None:
@@ -78,6 +87,7 @@ async def place_order_by(tracker: Any, number: int) -> None:
 
 ACTS: Final[Mapping[str, Callable[[Any, int], Awaitable[None]]]] = {
     "page_view": view,
+    "visitor_page_view": view_by,
     "structured": do,
     "self_describing_1": place_order,
     "self_describing_2": place_order_by,
@@ -117,7 +127,7 @@ async def play_round(command: Command) -> Reply:
 
 
 def tracker_of(command: Command, session: aiohttp.ClientSession) -> Any:
-    """Return a tracker with the settings of a command."""
+    """Return a tracker for the workload and settings of a command."""
     settings = command["settings"]
     collector = urlsplit(command["collector"])
     options: dict[str, Any] = {}
@@ -128,8 +138,9 @@ def tracker_of(command: Command, session: aiohttp.ClientSession) -> Any:
     if settings.get("session"):
         options["client_session"] = session
     emitter = Emitter(collector.hostname, protocol="http", port=collector.port, **options)
-    who = Subject().set_platform(PLATFORM)
-    return Tracker([emitter], who, NAMESPACE, APP_ID, settings.get("base64", True))
+    who = tracker_subject(command["workload"])
+    its_own = Subject().set_platform(PLATFORM) if who is None else viewer(who)
+    return Tracker([emitter], its_own, NAMESPACE, APP_ID, settings.get("base64", True))
 
 
 async def keep_rate(command: Command) -> Reply:

@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 
 from pydantic_core import to_json
 
-from aiotracker import Event, PageView, SelfDescribing, SelfDescribingJson, StructuredEvent
+from aiotracker import Event, PageView, SelfDescribing, SelfDescribingJson, StructuredEvent, Subject
 from benchmarks.speed.contenders.ours import events_of
 from benchmarks.speed.protocol import Command, Reply, Stopwatch, Unavailable, runtime, serve
-from benchmarks.speed.workloads import APP_ID, NAMESPACE, PLATFORM, expected_payload
+from benchmarks.speed.workloads import APP_ID, NAMESPACE, PLATFORM, expected_payload, tracker_subject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 CONNECTIONS: Final = 4  # as many as our emitter uses
 TRACKER_VERSION: Final = "raw-1.0.0"
@@ -80,17 +80,16 @@ async def play_round(command: Command) -> Reply:
 # -- encoding -----------------------------------------------------------------------------------------
 
 
-def payload_of(event: Event, event_id: str, created_ms: str) -> dict[str, str]:
+def common_pairs(workload: str) -> dict[str, str]:
+    """Return what is the same in all payloads of a workload: the tracker's own, and its subject's, if any."""
+    pairs = {"tv": TRACKER_VERSION, "tna": NAMESPACE, "p": PLATFORM, "aid": APP_ID}
+    who = tracker_subject(workload)
+    return pairs if who is None else {**pairs, **Subject(**who).pairs()}
+
+
+def payload_of(event: Event, event_id: str, created_ms: str, common: Mapping[str, str]) -> dict[str, str]:
     """Return the final payload of an event of a workload, by the shortest way there is."""
-    payload = {
-        "eid": event_id,
-        "dtm": created_ms,
-        "e": event.event_code,
-        "tv": TRACKER_VERSION,
-        "tna": NAMESPACE,
-        "p": PLATFORM,
-        "aid": APP_ID,
-    }
+    payload = {"eid": event_id, "dtm": created_ms, "e": event.event_code, **common}
     match event:
         case PageView():
             payload["url"] = event.page_url
@@ -125,11 +124,11 @@ def payload_of(event: Event, event_id: str, created_ms: str) -> dict[str, str]:
 def make(command: Command) -> Reply:
     """Construct, make an id, and encode."""
     gc.collect()
-    build = events_of(command["workload"])
+    build, common = events_of(command["workload"]), common_pairs(command["workload"])
     with Stopwatch() as watch:
         for number in range(command["first"], command["first"] + command["events"]):
             event = build(number)
-            to_json(payload_of(event, str(uuid.uuid4()), str(time.time_ns() // 1_000_000)))
+            to_json(payload_of(event, str(uuid.uuid4()), str(time.time_ns() // 1_000_000), common))
     return watch.reply(offered=command["events"])
 
 

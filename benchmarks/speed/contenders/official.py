@@ -45,6 +45,7 @@ from benchmarks.speed.workloads import (
     shopper,
     structured,
     subject,
+    tracker_subject,
 )
 
 if TYPE_CHECKING:
@@ -58,10 +59,9 @@ NOBODY: Final = "http://127.0.0.1:9"  # for events that are never sent
 # -- events -------------------------------------------------------------------------------------------
 
 
-def viewed(number: int) -> Any:
-    """Return a page view. Its subject names the platform, which is pc otherwise."""
-    who = subject(number)
-    viewer = (
+def viewer(who: Mapping[str, Any]) -> Any:
+    """Return the subject of a page view. It names the platform, which is pc otherwise."""
+    return (
         Subject()
         .set_platform(PLATFORM)
         .set_user_id(who["user_id"])
@@ -69,7 +69,16 @@ def viewed(number: int) -> Any:
         .set_useragent(who["useragent"])
         .set_lang(who["lang"])
     )
-    return PageView(**page_view(number), event_subject=viewer)
+
+
+def viewed(number: int) -> Any:
+    """Return a page view without a subject: the tracker has it."""
+    return PageView(**page_view(number))
+
+
+def viewed_by(number: int) -> Any:
+    """Return a page view with a subject of its own."""
+    return PageView(**page_view(number), event_subject=viewer(subject(number)))
 
 
 def done(number: int) -> Any:
@@ -98,6 +107,7 @@ def ordered_by(number: int) -> Any:
 
 EVENTS: Final[Mapping[str, Callable[[int], Any]]] = {
     "page_view": viewed,
+    "visitor_page_view": viewed_by,
     "structured": done,
     "self_describing_1": ordered,
     "self_describing_2": ordered_by,
@@ -119,7 +129,7 @@ def events_of(workload: str) -> Callable[[int], Any]:
 
 
 def tracker_of(command: Command, **options: Any) -> Any:
-    """Return a tracker with the settings of a command, and these options of its emitter."""
+    """Return a tracker for the workload and settings of a command; the options are its emitter's."""
     settings = dict(command["settings"])
     collector = urlsplit(command.get("collector") or NOBODY)
     kind = AsyncEmitter if settings.get("emitter") == "async" else Emitter
@@ -130,11 +140,12 @@ def tracker_of(command: Command, **options: Any) -> Any:
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.INFO if settings.get("logs", True) else logging.ERROR)
     emitter = kind(collector.hostname, protocol="http", port=collector.port, **options)
+    who = tracker_subject(command["workload"])
     return Tracker(
         namespace=NAMESPACE,
         emitters=emitter,
         app_id=APP_ID,
-        subject=Subject().set_platform(PLATFORM),
+        subject=Subject().set_platform(PLATFORM) if who is None else viewer(who),
         encode_base64=settings.get("base64", True),
     )
 

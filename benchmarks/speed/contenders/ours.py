@@ -46,6 +46,7 @@ from benchmarks.speed.workloads import (
     shopper,
     structured,
     subject,
+    tracker_subject,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +62,12 @@ NOBODY: Final = "http://127.0.0.1:9"  # behind a gate that is never opened
 
 
 def viewed(number: int) -> Event:
-    """Return a page view."""
+    """Return a page view without a subject: the tracker has it."""
+    return PageView(**page_view(number))
+
+
+def viewed_by(number: int) -> Event:
+    """Return a page view with a subject of its own."""
     return PageView(**page_view(number), event_subject=Subject(**subject(number)))
 
 
@@ -91,6 +97,7 @@ def ordered_by(number: int) -> Event:
 
 EVENTS: Final[Mapping[str, Callable[[int], Event]]] = {
     "page_view": viewed,
+    "visitor_page_view": viewed_by,
     "structured": done,
     "self_describing_1": ordered,
     "self_describing_2": ordered_by,
@@ -126,7 +133,7 @@ def transport_of(name: str) -> Transport:
 
 
 def tracker_of(command: Command, **options: Any) -> Tracker:  # Any: as Emitter takes it
-    """Return a tracker with the settings of a command, and these options instead of its own."""
+    """Return a tracker for the workload and settings of a command; options replace its settings."""
     settings = {**command["settings"], **options}
     base64 = settings.pop("base64", None)
     if isinstance(settings.get("transport"), str):
@@ -134,7 +141,15 @@ def tracker_of(command: Command, **options: Any) -> Tracker:  # Any: as Emitter 
     if settings.get("max_wait") == "inf":
         settings["max_wait"] = math.inf  # JSON has none
     emitter = Emitter(command.get("collector") or NOBODY, **settings)
-    return Tracker(NAMESPACE, emitter, app_id=APP_ID, platform=PLATFORM, encode_base64=base64)
+    who = tracker_subject(command["workload"])
+    return Tracker(
+        NAMESPACE,
+        emitter,
+        app_id=APP_ID,
+        platform=PLATFORM,
+        subject=None if who is None else Subject(**who),
+        encode_base64=base64,
+    )
 
 
 def numbers_of(command: Command) -> range:

@@ -16,7 +16,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 
 import { newTracker } from '@snowplow/node-tracker';
 
-import { WORKLOADS } from './events.mjs';
+import { WORKLOADS, trackerSubject } from './events.mjs';
 
 const APP_ID = 'speed';
 const NAMESPACE = 'bench';
@@ -29,10 +29,10 @@ const RETRY_MS = 100;
 
 class Unavailable extends Error {}
 
-// A tracker with these settings, and what has become of its events.
+// A tracker with these settings and this subject, if any, and what has become of its events.
 class Line {
-  constructor(collector, settings) {
-    this.key = JSON.stringify([collector, settings]);
+  constructor(collector, settings, subject) {
+    this.key = JSON.stringify([collector, settings, subject]);
     this.offered = this.delivered = this.refused = 0;
     this.waiting = [];
     const { batch_size: batchSize, base64 } = settings;
@@ -50,6 +50,12 @@ class Line {
         },
       }
     );
+    if (subject !== undefined) {
+      this.tracker.setUserId(subject.userId);
+      this.tracker.setIpAddress(subject.ipAddress);
+      this.tracker.setUseragent(subject.useragent);
+      this.tracker.setLang(subject.lang);
+    }
   }
 
   get outstanding() {
@@ -105,7 +111,8 @@ let line;
 async function round({ workload, first, events, producers = 1, collector, settings, timeout = 120 }) {
   const track = WORKLOADS[workload];
   if (track === undefined) throw new Unavailable(`there is no workload ${workload} here`);
-  if (line?.key !== JSON.stringify([collector, settings])) line = new Line(collector, settings);
+  const wanted = [collector, settings, trackerSubject(workload)];
+  if (line?.key !== JSON.stringify(wanted)) line = new Line(...wanted);
   line.offered = line.delivered = line.refused = 0;
 
   const began = performance.now();

@@ -8,9 +8,11 @@ const SHOPPER_SCHEMA = 'iglu:com.acme/shopper/jsonschema/1-0-0';
 
 const USER_AGENT = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
 
+const FIXED_NUMBER = 0; // of the subject that belongs to the tracker
+
 // A mix repeats these ten, by the last digit of the event's number.
 const MIX = [
-  ...Array(6).fill(trackPageView),
+  ...Array(6).fill(trackVisitorPageView),
   ...Array(2).fill(trackStructured),
   trackSelfDescribing1,
   trackSelfDescribing2,
@@ -19,24 +21,48 @@ const MIX = [
 // What makes and tracks the event of a number, by workload.
 export const WORKLOADS = {
   page_view: trackPageView,
+  visitor_page_view: trackVisitorPageView,
   structured: trackStructured,
   self_describing_1: trackSelfDescribing1,
   self_describing_2: trackSelfDescribing2,
   mix: (tracker, number) => MIX[number % 10](tracker, number),
 };
 
+// Returns the subject of the tracker that plays a workload; undefined where it has none.
+export function trackerSubject(workload) {
+  return workload === 'page_view' ? subject(FIXED_NUMBER) : undefined;
+}
+
 function trackPageView(tracker, number) {
-  const event = buildPageView({
+  tracker.track(pageView(number));
+}
+
+function trackVisitorPageView(tracker, number) {
+  const event = pageView(number);
+  // The tracker's setters would put the subject on every later event too.
+  const { userId, ipAddress, useragent, lang } = subject(number);
+  event.add('uid', userId);
+  event.add('ip', ipAddress);
+  event.add('ua', useragent);
+  event.add('lang', lang);
+  tracker.track(event);
+}
+
+function pageView(number) {
+  return buildPageView({
     pageUrl: `https://shop.example.com/products/${number}?ref=list&page=${number % 50}`,
     pageTitle: `Product ${number}`,
     referrer: `https://shop.example.com/catalogue/${number % 100}`,
   });
-  // The subject: the tracker's setters would put it on every later event too.
-  event.add('uid', `user-${number % 10_000}`);
-  event.add('ip', `203.0.113.${(number % 250) + 1}`);
-  event.add('ua', USER_AGENT);
-  event.add('lang', 'en-GB');
-  tracker.track(event);
+}
+
+function subject(number) {
+  return {
+    userId: `user-${number % 10_000}`,
+    ipAddress: `203.0.113.${(number % 250) + 1}`,
+    useragent: USER_AGENT,
+    lang: 'en-GB',
+  };
 }
 
 function trackStructured(tracker, number) {

@@ -64,6 +64,34 @@ def test_the_fastest_transport_is_found() -> None:
     assert figure("cpu-500-page_view-fastest", *entries).is_met
 
 
+@pytest.mark.parametrize(
+    ("key", "measure", "ours", "theirs"),
+    [
+        ("cpu-500-{}-httpx", "delivery", "ours-httpx-500", "official-500"),
+        ("cpu-10-{}-httpx", "delivery", "ours-httpx-10", "official-10"),
+        ("encoding-{}", "delivery", "ours-httpx-500", "limit-encoding"),
+        ("languages-java-{}", "languages", "ours-httpx-500", "java"),
+        ("languages-rust-{}", "languages", "ours-httpx-500", "rust"),
+    ],
+)
+def test_both_ways_of_page_views_are_judged(key: str, measure: str, ours: str, theirs: str) -> None:
+    """Each has a line of its own, which says whose subject it is."""
+    ways = {"page_view": 4.0, "visitor_page_view": 6.0}
+    entries = [
+        series(measure, contender, way, cost)
+        for way, ours_us in ways.items()
+        for contender, cost in ((ours, ours_us), (theirs, 20.0))
+    ]
+
+    lines = {way: figure(key.format(way), *entries) for way in ways}
+
+    assert "page view (the tracker's subject)" in lines["page_view"].measure
+    assert "page view (a subject each)" in lines["visitor_page_view"].measure
+    assert ["0.20x (4.0 against 20.0 µs)", "0.30x (6.0 against 20.0 µs)"] == [
+        line.reached for line in lines.values()
+    ]
+
+
 def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
     """A goal without results says so."""
     line = figure("languages-java-page_view")

@@ -11,10 +11,14 @@ const SHOPPER_SCHEMA: &str = "iglu:com.acme/shopper/jsonschema/1-0-0";
 
 const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
+/// Of the subject that belongs to the tracker.
+const FIXED_NUMBER: u64 = 0;
+
 /// What is tracked.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Workload {
     PageView,
+    VisitorPageView,
     Structured,
     SelfDescribing1,
     SelfDescribing2,
@@ -26,6 +30,7 @@ impl Workload {
     pub fn named(name: &str) -> Option<Workload> {
         match name {
             "page_view" => Some(Workload::PageView),
+            "visitor_page_view" => Some(Workload::VisitorPageView),
             "structured" => Some(Workload::Structured),
             "self_describing_1" => Some(Workload::SelfDescribing1),
             "self_describing_2" => Some(Workload::SelfDescribing2),
@@ -36,13 +41,24 @@ impl Workload {
 
     /// Whether some of its events are page views, which this tracker does not have.
     pub fn has_page_views(self) -> bool {
-        matches!(self, Workload::PageView | Workload::Mix)
+        matches!(
+            self,
+            Workload::PageView | Workload::VisitorPageView | Workload::Mix
+        )
+    }
+
+    /// Whether the tracker that plays it has a subject.
+    pub fn has_tracker_subject(self) -> bool {
+        self == Workload::PageView
     }
 
     /// Makes the event of this number, and tracks it.
     pub fn track(self, tracker: &mut Tracker, number: u64) -> Result<(), Error> {
         match self.kind(number) {
-            Workload::PageView => tracker.track(page_view(number)?, None)?,
+            Workload::PageView => tracker.track(page_view(number, Subject::default())?, None)?,
+            Workload::VisitorPageView => {
+                tracker.track(page_view(number, subject(number)?)?, None)?
+            }
             Workload::Structured => tracker.track(structured(number)?, None)?,
             Workload::SelfDescribing1 => {
                 tracker.track(order_placed(number)?, Some(vec![product(number)]))?
@@ -57,7 +73,7 @@ impl Workload {
 
     fn kind(self, number: u64) -> Workload {
         match (self, number % 10) {
-            (Workload::Mix, 0..=5) => Workload::PageView,
+            (Workload::Mix, 0..=5) => Workload::VisitorPageView,
             (Workload::Mix, 6 | 7) => Workload::Structured,
             (Workload::Mix, 8) => Workload::SelfDescribing1,
             (Workload::Mix, _) => Workload::SelfDescribing2,
@@ -66,15 +82,23 @@ impl Workload {
     }
 }
 
-/// A structured event that carries the fields and the subject of a page view.
-fn page_view(number: u64) -> Result<StructuredEvent, Error> {
-    let subject = Subject::builder()
+/// Returns the subject that belongs to the tracker.
+pub fn tracker_subject() -> Result<Subject, Error> {
+    subject(FIXED_NUMBER)
+}
+
+fn subject(number: u64) -> Result<Subject, Error> {
+    Subject::builder()
         .user_id(format!("user-{}", number % 10_000))
         .ip_address(format!("203.0.113.{}", number % 250 + 1))
         .user_agent(USER_AGENT)
         .language("en-GB")
         .build()
-        .map_err(|e| Error::BuilderError(e.to_string()))?;
+        .map_err(|e| Error::BuilderError(e.to_string()))
+}
+
+/// A structured event that carries the fields of a page view, and this subject.
+fn page_view(number: u64, subject: Subject) -> Result<StructuredEvent, Error> {
     StructuredEvent::builder()
         .category(format!(
             "https://shop.example.com/products/{number}?ref=list&page={}",

@@ -3,6 +3,8 @@
 //! What this tracker cannot do, and what is done about it:
 //!
 //! - It has no page view: a structured event carries the fields and the subject of one.
+//! - It adds the tracker's subject only to events that have one of their own: where the tracker has the
+//!   subject, every event has an empty one.
 //! - It sends `p` as pc, and no `tna`; both are out of reach.
 //! - It never says what was delivered, and a tracker cannot leave its thread. So its own HTTP client is
 //!   wrapped in one that counts answers, and all producers take their turns in one thread.
@@ -23,7 +25,7 @@ use serde_json::{json, Value};
 use snowplow_tracker::{BatchEmitter, InMemoryEventStore, Tracker};
 
 use delivery::{CountingClient, Ledger};
-use events::Workload;
+use events::{tracker_subject, Workload};
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -50,13 +52,18 @@ enum Refusal {
 struct Kept {
     collector: String,
     batch_size: usize,
+    has_subject: bool,
     tracker: Tracker,
     ledger: Arc<Ledger>,
 }
 
 impl Kept {
-    fn open(collector: &str, batch_size: usize) -> Result<Kept, Refusal> {
+    fn open(collector: &str, batch_size: usize, has_subject: bool) -> Result<Kept, Refusal> {
         let ledger = Arc::new(Ledger::default());
+        let subject = match has_subject {
+            true => Some(tracker_subject().map_err(|e| Refusal::Failed(e.to_string()))?),
+            false => None,
+        };
         let emitter = BatchEmitter::builder()
             .collector_url(collector)
             .event_store(InMemoryEventStore::new(STORE_CAPACITY, batch_size))
@@ -66,7 +73,8 @@ impl Kept {
         Ok(Kept {
             collector: collector.to_string(),
             batch_size,
-            tracker: Tracker::new(NAMESPACE, APP_ID, emitter, None),
+            has_subject,
+            tracker: Tracker::new(NAMESPACE, APP_ID, emitter, subject),
             ledger,
         })
     }
@@ -143,10 +151,13 @@ fn round(command: &Value, kept: &mut Option<Kept>) -> Result<Value, Refusal> {
         Some(size) => size as usize,
         None => DEFAULT_BATCH_SIZE,
     };
-    let same = |k: &Kept| k.collector == collector && k.batch_size == batch_size;
+    let has_subject = workload.has_tracker_subject();
+    let same = |k: &Kept| {
+        (k.collector.as_str(), k.batch_size, k.has_subject) == (collector, batch_size, has_subject)
+    };
     if !kept.as_ref().is_some_and(same) {
         *kept = None; // closed before the next one opens
-        *kept = Some(Kept::open(collector, batch_size)?);
+        *kept = Some(Kept::open(collector, batch_size, has_subject)?);
     }
     let using = kept.as_mut().expect("it has just been opened");
     using.ledger.reset();
@@ -194,6 +205,9 @@ fn note(command: &Value, workload: Workload) -> String {
     let mut remarks = vec!["it sends p=pc, and no tna"];
     if workload.has_page_views() {
         remarks.push("it has no page view: a structured event with the same subject and fields");
+    }
+    if workload.has_tracker_subject() {
+        remarks.push("it adds its subject only to events that have one: an empty one each");
     }
     if command["settings"]["base64"].as_bool() == Some(true) {
         remarks.push("it cannot send base64");

@@ -104,7 +104,8 @@ public final class Contender {
         long first = command.required("first").asLong();
         long end = first + command.required("events").asLong();
         int producers = command.path("producers").asInt(1);
-        open(command.required("collector").asText(), command.required("settings"));
+        String collector = command.required("collector").asText();
+        open(collector, command.required("settings"), Events.wantsTrackerSubject(name));
 
         long began = System.nanoTime();
         long cpuBegan = SYSTEM.getProcessCpuTime();
@@ -144,12 +145,12 @@ public final class Contender {
         }
     }
 
-    private void open(String collector, JsonNode settings) {
-        if (line != null && !(line.collector.equals(collector) && line.settings.equals(settings))) {
+    private void open(String collector, JsonNode settings, boolean hasSubject) {
+        if (line != null && !line.is(collector, settings, hasSubject)) {
             close();
         }
         if (line == null) {
-            line = new Line(collector, settings);
+            line = new Line(collector, settings, hasSubject);
         }
         line.reset();
     }

@@ -18,6 +18,9 @@ final class Events {
     private static final String USER_AGENT =
             "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
+    /** Of the subject that belongs to the tracker. */
+    private static final long FIXED_NUMBER = 0;
+
     /** Makes the event of a number. */
     interface Workload {
         Event make(long number);
@@ -29,6 +32,7 @@ final class Events {
     static Workload named(String name) {
         return switch (name) {
             case "page_view" -> Events::pageView;
+            case "visitor_page_view" -> Events::visitorPageView;
             case "structured" -> Events::structured;
             case "self_describing_1" -> Events::selfDescribing1;
             case "self_describing_2" -> Events::selfDescribing2;
@@ -37,9 +41,19 @@ final class Events {
         };
     }
 
+    /** Returns whether the workload of this name wants a tracker that has the subject. */
+    static boolean wantsTrackerSubject(String name) {
+        return name.equals("page_view");
+    }
+
+    /** Returns the subject that belongs to the tracker. */
+    static Subject trackerSubject() {
+        return subject(FIXED_NUMBER);
+    }
+
     private static Event mix(long number) {
         return switch ((int) (number % 10)) {
-            case 0, 1, 2, 3, 4, 5 -> pageView(number);
+            case 0, 1, 2, 3, 4, 5 -> visitorPageView(number);
             case 6, 7 -> structured(number);
             case 8 -> selfDescribing1(number);
             default -> selfDescribing2(number);
@@ -47,18 +61,27 @@ final class Events {
     }
 
     private static Event pageView(long number) {
-        SubjectConfiguration who = new SubjectConfiguration()
+        return viewed(number).build();
+    }
+
+    private static Event visitorPageView(long number) {
+        return viewed(number).subject(subject(number)).build();
+    }
+
+    private static Subject subject(long number) {
+        return new Subject(new SubjectConfiguration()
                 .userId("user-" + number % 10_000)
                 .ipAddress("203.0.113." + (number % 250 + 1))
                 .useragent(USER_AGENT)
                 .language("en-GB")
-                .timezone(null); // else it is the server's
+                .timezone(null)); // else it is the server's
+    }
+
+    private static PageView.Builder<?> viewed(long number) {
         return PageView.builder()
                 .pageUrl("https://shop.example.com/products/" + number + "?ref=list&page=" + number % 50)
                 .pageTitle("Product " + number)
-                .referrer("https://shop.example.com/catalogue/" + number % 100)
-                .subject(new Subject(who))
-                .build();
+                .referrer("https://shop.example.com/catalogue/" + number % 100);
     }
 
     private static Event structured(long number) {

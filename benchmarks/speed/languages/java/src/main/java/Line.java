@@ -12,7 +12,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** A tracker with certain settings, and what has become of its events. */
+/** A tracker with certain settings, with or without a subject, and what has become of its events. */
 final class Line implements EmitterCallback {
     private static final String NAMESPACE = "bench";
     private static final String APP_ID = "speed";
@@ -22,8 +22,9 @@ final class Line implements EmitterCallback {
 
     private static final long STANDSTILL_SECONDS = 1;
 
-    final String collector;
-    final JsonNode settings;
+    private final String collector;
+    private final JsonNode settings;
+    private final boolean hasSubject;
     private final int batchSize;
     private final Tracker tracker;
 
@@ -33,9 +34,10 @@ final class Line implements EmitterCallback {
     private final AtomicInteger offered = new AtomicInteger();
     private final AtomicInteger refused = new AtomicInteger();
 
-    Line(String collector, JsonNode settings) {
+    Line(String collector, JsonNode settings, boolean hasSubject) {
         this.collector = collector;
         this.settings = settings;
+        this.hasSubject = hasSubject;
         EmitterConfiguration emitting = new EmitterConfiguration().callback(this);
         if (settings.has("batch_size")) {
             emitting.batchSize(settings.get("batch_size").asInt());
@@ -45,7 +47,15 @@ final class Line implements EmitterCallback {
         if (settings.has("base64")) {
             tracking.base64Encoded(settings.get("base64").asBoolean());
         }
-        tracker = new Tracker(tracking, new BatchEmitter(new NetworkConfiguration(collector), emitting));
+        BatchEmitter emitter = new BatchEmitter(new NetworkConfiguration(collector), emitting);
+        tracker = new Tracker(tracking, emitter, hasSubject ? Events.trackerSubject() : null);
+    }
+
+    /** Returns whether it can play a round that wants this of its tracker. */
+    boolean is(String collector, JsonNode settings, boolean hasSubject) {
+        return this.collector.equals(collector)
+                && this.settings.equals(settings)
+                && this.hasSubject == hasSubject;
     }
 
     /** Forgets the last round. */
