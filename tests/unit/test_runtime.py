@@ -3,9 +3,11 @@
 import asyncio
 import contextvars
 import math
+import threading
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from aiotracker import runtime
@@ -82,6 +84,33 @@ async def test_call_soon_runs_on_the_loop() -> None:
 
 
 # -- detached tasks -----------------------------------------------------------------------------------
+
+
+async def test_imports_in_a_thread_let_the_loop_go_on() -> None:
+    """What they do is done when the wait ends; the loop has run meanwhile, and here lets the thread end."""
+    may_end = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def imports() -> None:
+        assert may_end.wait(10)
+        threads.append(threading.current_thread())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(current_loop().import_in_thread, imports)
+        await anyio.lowlevel.checkpoint()
+        may_end.set()
+
+    assert [True] == [thread is not threading.current_thread() for thread in threads]
+
+
+async def test_a_failed_import_is_raised_where_it_is_waited_for() -> None:
+    """With its own message."""
+
+    def fail() -> None:
+        raise ImportError("no such thing")
+
+    with pytest.raises(ImportError, match="no such thing"):
+        await current_loop().import_in_thread(fail)
 
 
 async def test_a_detached_task_runs_in_an_empty_context() -> None:

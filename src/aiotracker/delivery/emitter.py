@@ -8,8 +8,6 @@ import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-import anyio.to_thread
-
 from aiotracker.delivery.httpx_transport import HttpxTransport
 from aiotracker.delivery.notices import NoticeKind
 from aiotracker.delivery.report import Health, HealthStatus
@@ -218,7 +216,7 @@ class Emitter:
             self._session.lifeline.notice_fork()
         if "aiotracker.delivery.session" not in sys.modules:
             # All that only an open emitter needs, in a thread, because it takes some 30 ms.
-            await anyio.to_thread.run_sync(_import_session)
+            await loop.import_in_thread(_import_session)
         session = _import_session()
         await self._transport.open(self.url)
         self._session = session.start(
