@@ -216,7 +216,7 @@ class Engine:
             self._wakeup.clear()
             if self._close_by is not None and (self._is_over() or self._is_drained()):
                 return
-            match next_step(self._situation()):
+            match next_step(self._situation(self._busy)):
                 case Send(is_probe):
                     await self._begin(senders, is_probe=is_probe)
                 case Sleep(until, wake_events, wake_bytes):
@@ -235,13 +235,13 @@ class Engine:
         backlog = self._store.backlog()
         return not backlog.events and not backlog.leased
 
-    def _situation(self) -> Situation:
+    def _situation(self, busy: int) -> Situation:
         limit = self._destination.limit
         return Situation(
             now=self._clock.now(),
             backlog=self._store.backlog(),
             circuit=self._destination.circuit,
-            busy=self._busy,
+            busy=busy,
             senders=1 if limit.is_learning else self._settings.concurrency,
             batch_events=self._settings.batch_events,
             batch_bytes=limit.current,
@@ -250,9 +250,7 @@ class Engine:
         )
 
     async def _begin(self, senders: TaskGroup, *, is_probe: bool) -> None:
-        lease = await self._settlement.lease(self._settings.batch_events, self._destination.limit.current)
-        if lease is not None:
-            lease = await self._without_expired(lease)
+        lease = await self._lease()
         if lease is None:  # somebody else was faster; give the loop a chance before looking again
             await anyio.lowlevel.checkpoint()
             return
@@ -262,14 +260,32 @@ class Engine:
             self._destination.probe()
         senders.start_soon(self._send, lease)
 
-    async def _send(self, lease: Lease) -> None:
+    async def _send(self, lease: Lease | None) -> None:
         try:
-            await self._sender.send(lease)
+            while lease is not None:
+                await self._sender.send(lease)
+                lease = await self._following()
         except SystemExit as error:
             # asyncio lets it out of any task and through the whole loop: make it a crash like others.
             raise RuntimeError("something in a sender called sys.exit()") from error
         self._busy -= 1
         self._wakeup.set()
+
+    async def _following(self) -> Lease | None:
+        """Return the batch that is due when another is done, or None.
+
+        The same decision as the dispatcher's, without a new task and without waking it: a third less time
+        around a request.
+        """
+        await anyio.lowlevel.checkpoint()  # a transport may answer without ever suspending
+        if self._is_over() or next_step(self._situation(self._busy - 1)) != Send(is_probe=False):
+            return None
+        return await self._lease()
+
+    async def _lease(self) -> Lease | None:
+        """Take the next batch out of the store, without what is too old; None when nothing is left of it."""
+        lease = await self._settlement.lease(self._settings.batch_events, self._destination.limit.current)
+        return None if lease is None else await self._without_expired(lease)
 
     async def _without_expired(self, lease: Lease) -> Lease | None:
         """Give up the records of a lease that are too old; None when all are."""
