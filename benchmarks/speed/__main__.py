@@ -21,6 +21,7 @@ from benchmarks.speed.measures.latency import measure_latency
 from benchmarks.speed.measures.making import measure_making
 from benchmarks.speed.measures.memory import measure_memory
 from benchmarks.speed.measures.outage import measure_outage
+from benchmarks.speed.measures.parts import measure_parts
 from benchmarks.speed.measures.stall import measure_stall
 from benchmarks.speed.report import details, goals_table, report
 from benchmarks.speed.roster import CONTENDERS, ROOT, Contender, language_contenders
@@ -37,6 +38,7 @@ MEASURES: Final[Mapping[str, Callable[[Bench], None]]] = {
     "memory": measure_memory,
     "growth": measure_growth,
     "outage": measure_outage,
+    "parts": measure_parts,
 }
 """In the order of a run; imports and other languages come after them."""
 

@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["EXPLANATIONS", "Figure", "Results", "figures"]
-
-EXPLANATIONS: Final[Mapping[str, str]] = {}
-"""Why a goal is not reached, in words, by the key of its figure; printed under the table."""
+__all__ = ["ONE", "PAGE", "STRUCTURED", "VISITOR", "WORDS", "Figure", "Results", "figures"]
 
 TRANSPORTS: Final = ("httpx", "aiohttp")
 LANGUAGES: Final = ("java", "rust", "node")

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.speed.figures import EXPLANATIONS, WORDS, Figure, Results, figures
+from benchmarks.speed.explanations import explanations
+from benchmarks.speed.figures import WORDS, Figure, Results, figures
+from benchmarks.speed.measures.parts import EVENT_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +19,8 @@ __all__ = ["details", "goals_table", "report"]
 VERDICTS: Final = {True: "reached", False: "**not reached**", None: "–"}
 BUSY: Final = 0.6  # share of a core above which the sink may hold a contender up
 MEASURES: Final = {"delivery": "Delivery", "languages": "Other languages", "making": "Construct and track"}
+
+IMPORTS: Final = {"benchmarks.speed.contenders.one_model": "pydantic, with one model"}
 
 INTRODUCTION: Final = """\
 # Performance
@@ -66,7 +70,7 @@ def report(found: Mapping[str, Any], plots: Sequence[str] = ()) -> str:  # Any: 
         _machine(found),
         "## Goals\n",
         goals_table(figures(results)),
-        *_explanations(figures(results)),
+        *explanations(results, figures(results)),
         *(f"![{Path(plot).stem.replace('_', ' ')}]({plot})\n" for plot in plots),
         details(results),
         "## Repeat it\n",
@@ -81,6 +85,7 @@ def details(results: Results) -> str:
     return _joined(
         [
             *_series(results),
+            *_parts(found),
             *_latency(results),
             *_stall(found),
             *_memory(found),
@@ -130,12 +135,6 @@ def _machine(found: Mapping[str, Any]) -> str:  # Any: JSON
         for contender in found["contenders"].values()
     ]
     return table(("", ""), rows) + "\n" + table(("Contender", "Version", "Runs on", "With"), who)
-
-
-def _explanations(lines: Iterable[Figure]) -> Iterator[str]:
-    for line in lines:
-        if line.is_met is False and line.key in EXPLANATIONS:
-            yield f"**{line.measure}**: {EXPLANATIONS[line.key]}\n"
 
 
 def _series(results: Results) -> Iterator[str]:
@@ -200,6 +199,21 @@ def _remarks(entry: Mapping[str, Any]) -> str:  # Any: JSON
     if entry["sink_share"] > BUSY:
         remarks.append(f"the sink was busy ({entry['sink_share']:.0%})")
     return "; ".join(remarks)
+
+
+def _parts(found: Mapping[str, Any]) -> Iterator[str]:  # Any: JSON
+    if not found.get("parts"):
+        return
+    yield "## Where the time goes\n"
+    yield "From an event's arguments to the buffer, step by step, in microseconds of processor time.\n"
+    yield table(
+        ("", *(WORDS[part["workload"]] for part in found["parts"])),
+        [(words, *(f"{part[key]:.2f}" for part in found["parts"])) for key, words in EVENT_PARTS.items()],
+    )
+    yield "One request with a body of 5 KB, on a connection that is open.\n"
+    yield table(
+        ("transport", "CPU µs"), [(one["transport"], f"{one['cpu_us']:.0f}") for one in found["requests"]]
+    )
 
 
 def _latency(results: Results) -> Iterator[str]:
@@ -335,7 +349,12 @@ def _imports(found: Mapping[str, Any]) -> Iterator[str]:  # Any: JSON
     yield table(
         ("module", "ms", "least", "spread"),
         [
-            (f"`{name}`", f"{times['median']:.0f}", f"{times['least']:.0f}", f"{times['spread']:.1%}")
+            (
+                IMPORTS.get(name, f"`{name}`"),
+                f"{times['median']:.0f}",
+                f"{times['least']:.0f}",
+                f"{times['spread']:.1%}",
+            )
             for name, times in found["imports"].items()
         ],
     )

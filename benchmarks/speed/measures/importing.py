@@ -24,6 +24,7 @@ MODULES: Final = {
     "aio_snowplow_tracker": "aio_official",
     "posthog": "posthog",
     "segment.analytics": "segment",
+    "benchmarks.speed.contenders.one_model": "",
 }
 """What is imported, and the folder of peers that it is in."""
 
