@@ -1,0 +1,1 @@
+"""Web frameworks and workers: one file each, on what users have too."""
