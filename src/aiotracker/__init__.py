@@ -51,6 +51,7 @@ from aiotracker.events import (
     SelfDescribingEvent,
     StructuredEvent,
 )
+from aiotracker.hooks import BeforeTrack, ContextGenerator
 from aiotracker.policy.overflow import Overflow
 from aiotracker.policy.reasons import DropReason, RefusalReason
 from aiotracker.protocol.exchange import Failure, FailureKind, Reply, Request, Response
@@ -65,10 +66,12 @@ __all__ = [
     "AiohttpTransport",
     "AiotrackerError",
     "AiotrackerWarning",
+    "BeforeTrack",
     "Callback",
     "CollectorURL",
     "CollectorURLError",
     "ConfigurationError",
+    "ContextGenerator",
     "DeliveryError",
     "DeliveryReport",
     "DeliveryTimeout",

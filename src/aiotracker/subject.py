@@ -13,6 +13,7 @@ from pydantic import ConfigDict
 
 from aiotracker.model import CheckedModel, Wire
 from aiotracker.protocol import fields
+from aiotracker.protocol.fields import Rule
 from aiotracker.protocol.rules import wire
 
 if TYPE_CHECKING:
@@ -171,6 +172,17 @@ class Subject(CheckedModel):
         """Set where the page was reached from."""
         self.page_referrer = referrer
         return self
+
+    @classmethod
+    def from_pairs(cls, pairs: Mapping[str, str]) -> Self:
+        """Return the subject that travels as these wire names and texts; other names are left out."""
+        return cls.clipped(
+            **{
+                name: pairs[field.key] == "1" if field.rule is Rule.FLAG else pairs[field.key]
+                for name, field in cls._wired
+                if field.key in pairs
+            }
+        )
 
     def pairs(self) -> Mapping[str, str]:
         """Return a snapshot of what travels: wire names and texts."""

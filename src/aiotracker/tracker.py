@@ -21,9 +21,10 @@ from aiotracker._version import __version__
 from aiotracker.clock import SystemClock
 from aiotracker.delivery.emitter import Emitter
 from aiotracker.delivery.fanout import Fanout
-from aiotracker.delivery.log import LOGGER
+from aiotracker.delivery.log import LOGGER, DeliveryLog
 from aiotracker.errors import (
     ConfigurationError,
+    EventRefusedError,
     EventTooLargeError,
     ForkedTrackerError,
     InvalidEventError,
@@ -35,6 +36,7 @@ from aiotracker.errors import (
 )
 from aiotracker.event_ids import EventIds
 from aiotracker.events import Event
+from aiotracker.hooks import Hooks
 from aiotracker.policy.reasons import RefusalReason
 from aiotracker.protocol import fields
 from aiotracker.protocol.encoding import Encoding, encode, largest_fields
@@ -43,7 +45,7 @@ from aiotracker.protocol.rules import normal
 from aiotracker.scope import current_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from aiotracker.clock import Clock
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from aiotracker.delivery.report import DeliveryReport, Health
     from aiotracker.delivery.statistics import Statistics
     from aiotracker.events.base import Entities
+    from aiotracker.hooks import BeforeTrack, ContextGenerator
     from aiotracker.protocol.fields import Field
     from aiotracker.protocol.record import Record
     from aiotracker.runtime import Loop
@@ -86,6 +89,10 @@ class Tracker:
         anonymous: bool = False,
         encode_base64: bool | None = None,
         json_encoder: Callable[[object], object] | None = None,
+        context_generator: ContextGenerator | None = None,
+        before_track: BeforeTrack | None = None,
+        sample_rate: float | Mapping[str, float] = 1.0,
+        enabled: bool = True,
         clock: Clock | None = None,
     ) -> None:
         """Describe a tracker; nothing is sent before it is opened.
@@ -102,6 +109,16 @@ class Tracker:
             encode_base64: True to write self-describing data as base64 always, False never; by default
                 only in GET requests, because it doubles the size of a POST.
             json_encoder: converts objects that have no JSON form, as the `default` of `json.dumps`.
+            context_generator: a plain function that returns more entities for an event; when it fails, the
+                event goes without them.
+            before_track: a plain function that sees every event, with its id and with the subject and the
+                entities of tracker and scope merged into it, and returns what is to be sent instead: the
+                same event, a changed copy (`event.model_copy(update=…)`), or None to refuse it. When it
+                fails, the event is refused. It holds up its caller for as long as it takes.
+            sample_rate: the share of events that is kept, 0 to 1, or shares by schema,
+                `{"iglu:com.acme/heartbeat/*": 0.01}`: the first pattern that matches counts. Visitors are
+                kept or left out as a whole, by `domain_user_id` or `user_id`.
+            enabled: False to check events and send none.
             clock: what time it is; for tests.
         Raises:
             ConfigurationError: an argument that cannot work.
@@ -116,6 +133,15 @@ class Tracker:
         }
         if app_id is not None:
             pairs[fields.APP_ID.key] = str(_checked("app_id", fields.APP_ID, app_id))
+        hooks = Hooks(
+            base=Layer(pairs, (), anonymous),
+            log=DeliveryLog(self._clock, f"tracker {self.namespace}"),
+            before_track=before_track,
+            context_generator=context_generator,
+            sample_rate=sample_rate,
+        )
+        self._hooks = None if hooks.is_idle else hooks
+        self._is_enabled = enabled
         if subject is not None:
             pairs.update(subject.pairs())
         self._layer = Layer(pairs, tuple(context), anonymous)
@@ -241,6 +267,8 @@ class Tracker:
         """
         self._check_loop()
         record = self._record(event)
+        if isinstance(record, RefusalReason):
+            return None
         self._calls += 1
         if self._calls % CALLS_PER_YIELD == 0:
             await anyio.lowlevel.checkpoint()
@@ -258,6 +286,8 @@ class Tracker:
         """
         self._check_process()
         record = self._record(event)
+        if isinstance(record, RefusalReason):
+            return None
         return self._concluded(record, self._fanout.offer(record))
 
     async def deliver(self, event: Event, timeout: float = 10.0) -> str:
@@ -278,6 +308,8 @@ class Tracker:
         """
         self._check_loop()
         record = self._record(event)
+        if isinstance(record, RefusalReason):
+            raise EventRefusedError(str(event.event_id or "without an id"), self._fanout.refusals(record))
         await self._fanout.deliver(record, timeout)
         return record.event_id
 
@@ -331,20 +363,30 @@ class Tracker:
         if self._is_open:
             raise WrongLoopError(self.namespace)
 
-    def _record(self, event: Event) -> Record:
+    def _record(self, event: Event) -> Record | RefusalReason:
         if not isinstance(event, Event):
             rule = "must be an event, such as PageView(page_url=…)"
             raise InvalidEventError("track()", [Problem("event", shown(event), rule)])
+        event_id, tracker, scope = self._ids.take(), self._layer, current_scope()
+        if self._hooks is not None:
+            prepared = self._hooks.apply(event, event_id, tracker, scope)
+            if isinstance(prepared, RefusalReason):
+                self._fanout.refuse(None, prepared)
+                return prepared
+            event, tracker, scope = prepared.event, prepared.tracker, prepared.scope
         record = encode(
             event,
-            event_id=self._ids.take(),
+            event_id=event_id,
             created_ms=self._clock.wall_ms(),
-            tracker=self._layer,
-            scope=current_scope(),
+            tracker=tracker,
+            scope=scope,
             encoding=self._encoding,
         )
         if len(record.data) > self._fanout.safe_bytes:
             self._check_size(record)
+        if not self._is_enabled:
+            self._fanout.refuse(record, RefusalReason.DISABLED)
+            return RefusalReason.DISABLED
         return record
 
     def _check_size(self, record: Record) -> None:

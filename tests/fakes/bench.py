@@ -8,6 +8,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from aiotracker import Emitter, Event, MemoryStore, PageView, Tracker
+from aiotracker.protocol.record import Record
 from tests.fakes.clock import FakeClock, settle
 from tests.fakes.transport import FakeTransport, Step
 
@@ -26,10 +27,16 @@ def padded(size: int, name: object = "home") -> PageView:
     return view(name, page_title="x" * size)
 
 
+def record_of(event: Event, tracker: Tracker | None = None) -> Record:
+    """Return an event as a tracker encodes it."""
+    record = (tracker or Tracker("bench", Emitter(COLLECTOR)))._record(event)
+    assert isinstance(record, Record)
+    return record
+
+
 def record_bytes(event: Event) -> int:
     """Return how many bytes of a body an event of a bench's tracker takes up."""
-    tracker = Tracker("bench", Emitter(COLLECTOR))
-    return tracker._record(event).size_bytes
+    return record_of(event).size_bytes
 
 
 @dataclass

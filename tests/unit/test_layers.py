@@ -34,7 +34,7 @@ LAYERS = (
     "runtime clock event_ids",
     "stores",
     "delivery",
-    "scope",
+    "scope hooks",
     "tracker",
     "",
     "integrations testing micro cli __main__",

@@ -351,6 +351,7 @@ class AiohttpTransport
     async send(request: Request) -> Reply
 class AiotrackerError(Exception)
 class AiotrackerWarning(UserWarning)
+BeforeTrack
 Callback
 class CollectorURL
     CollectorURL(
@@ -368,6 +369,7 @@ class CollectorURL
     post_url: str
 class CollectorURLError(ConfigurationError)
 class ConfigurationError(AiotrackerError, ValueError)
+ContextGenerator
 class DeliveryError(AiotrackerError)
 class DeliveryReport
     DeliveryReport(
@@ -640,6 +642,7 @@ class Subject(CheckedModel)
         page_referrer: str | None = None,
     )
     classmethod clipped(**data: Any) -> Self
+    classmethod from_pairs(pairs: Mapping[str, str]) -> Self
     pairs() -> Mapping[str, str]
     set_color_depth(depth: int | str | None) -> Self
     set_cookies_enabled(enabled: bool | None) -> Self
@@ -673,6 +676,10 @@ class Tracker
         anonymous: bool = False,
         encode_base64: bool | None = None,
         json_encoder: Callable[[object], object] | None = None,
+        context_generator: ContextGenerator | None = None,
+        before_track: BeforeTrack | None = None,
+        sample_rate: float | Mapping[str, float] = 1.0,
+        enabled: bool = True,
         clock: Clock | None = None,
     )
     async aclose(timeout: float = 5.0) -> DeliveryReport

@@ -270,8 +270,8 @@ class Emitter:
             size, limit = len(self.url.get_url) + 1 + len(query), MAX_GET_URL_BYTES
         return (size, limit) if size > limit else None
 
-    def refuse(self, record: Record, reason: RefusalReason) -> None:
-        """Settle a record that was offered and not taken."""
+    def refuse(self, record: Record | None, reason: RefusalReason) -> None:
+        """Settle a record that was offered and not taken; None for an event that must not be seen."""
         self._opened().settlement.refused(record, reason)
 
     def offer(self, record: Record) -> Verdict:

@@ -135,10 +135,14 @@ class Fanout:
         """Put a record wherever there is room now, from any thread."""
         return {emitter: emitter.offer(record) for emitter in self.emitters}
 
-    def refuse(self, record: Record, reason: RefusalReason) -> None:
-        """Settle a record that nobody was asked to take."""
+    def refuse(self, record: Record | None, reason: RefusalReason) -> None:
+        """Settle a record that nobody was asked to take; None for an event that must not be seen."""
         for emitter in self.emitters:
             emitter.refuse(record, reason)
+
+    def refusals(self, reason: RefusalReason) -> dict[str, str]:
+        """Return what to say of an event that all emitters refuse."""
+        return self._refusals(dict.fromkeys(self.emitters, reason))
 
     def is_taken(self, record: Record, admitted: Admitted) -> bool:
         """Tell whether anybody took a record.

@@ -31,7 +31,8 @@ class Notice:
     Attributes:
         kind: success, retry, failure or drop.
         collector: address of the collector.
-        records: the events, encoded.
+        records: the events, encoded; none for an event that `before_track` or the sample rate left out,
+            because it may hold what must not be seen.
         reason: a refusal or drop reason, the cause of a retry (`503`, `timeout`), empty for success.
         detail: for a person.
     """

@@ -6,22 +6,24 @@ Every way that a record can go is one method here, so that no way forgets one of
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiotracker.delivery.notices import Notice, NoticeKind
-from aiotracker.policy.reasons import DropReason
+from aiotracker.policy.reasons import DropReason, RefusalReason
 
 if TYPE_CHECKING:
     from aiotracker.delivery.callbacks import Callbacks
     from aiotracker.delivery.log import DeliveryLog
     from aiotracker.delivery.statistics import Ledger
     from aiotracker.delivery.watch import Watches
-    from aiotracker.policy.reasons import RefusalReason
     from aiotracker.protocol.record import Record
     from aiotracker.runtime import Loop
     from aiotracker.stores.base import EventStore, Lease
 
 __all__ = ["Settlement"]
+
+WANTED: Final = frozenset({RefusalReason.BEFORE_TRACK, RefusalReason.SAMPLED, RefusalReason.DISABLED})
+"""Refusals that the user's own settings ask for."""
 
 
 class Settlement:
@@ -45,12 +47,14 @@ class Settlement:
         self._log = log
         self._loop = loop
 
-    def refused(self, record: Record, reason: RefusalReason) -> None:
-        """An offered record was not taken. Any thread."""
+    def refused(self, record: Record | None, reason: RefusalReason) -> None:
+        """An offered record was not taken; None for an event that must not be seen. Any thread."""
         self._ledger.refuse(reason)
-        self._log.say(logging.WARNING, "track", reason, f"an event was refused: {reason}")
+        level = logging.INFO if reason in WANTED else logging.WARNING
+        self._log.say(level, "track", reason, f"an event was refused: {reason}")
         if self._callbacks.wants(NoticeKind.DROP):
-            self._callbacks.post(Notice(NoticeKind.DROP, self._log.name, (record,), reason))
+            records = () if record is None else (record,)
+            self._callbacks.post(Notice(NoticeKind.DROP, self._log.name, records, reason))
 
     def evicted(self, lease: Lease) -> None:
         """The oldest records made room for a newer one. Any thread."""

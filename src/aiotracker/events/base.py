@@ -15,10 +15,15 @@ from aiotracker.model import CheckedModel, Wire
 from aiotracker.protocol import fields
 from aiotracker.subject import Subject
 
-__all__ = ["OPTIONS", "Entities", "Event", "EventOptions"]
+__all__ = ["OPTIONS", "Entities", "Event", "EventOptions", "checked_entities"]
 
 
-def _entities(value: object) -> tuple[SelfDescribingJson | Entity, ...] | None:
+def checked_entities(value: object) -> tuple[SelfDescribingJson | Entity, ...] | None:
+    """Return what `context` takes as a tuple.
+
+    Raises:
+        ValueError: it is no sequence of entities.
+    """
     if value is None:
         return None
     if not isinstance(value, list | tuple):
@@ -67,7 +72,7 @@ class Event(CheckedModel):
     event_code: ClassVar[str]
 
     event_subject: InstanceOf[Subject] | None = None
-    context: Annotated[Entities | None, PlainValidator(_entities)] = None
+    context: Annotated[Entities | None, PlainValidator(checked_entities)] = None
     true_timestamp: Annotated[float | datetime | None, Wire(fields.TRUE_TIMESTAMP)] = None
     event_id: Annotated[str | UUID | None, Wire(fields.EVENT_ID)] = None
     created_at: Annotated[float | datetime | None, Wire(fields.CREATED_AT)] = None

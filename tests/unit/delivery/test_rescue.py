@@ -22,6 +22,7 @@ from aiotracker.delivery.requests import RequestBuilder
 from aiotracker.delivery.rescue import Rescue
 from aiotracker.protocol.record import Kind
 from aiotracker.protocol.url import CollectorURL
+from tests.fakes.bench import record_of
 from tests.fakes.clock import FakeClock
 from tests.fakes.transport import FakeTransport
 from tests.faults.collector import Collector
@@ -68,7 +69,7 @@ def rescue_to() -> Iterator[RescueTo]:
 def lease(*names: str) -> Lease:
     """Return a lease of one page view per name."""
     tracker = Tracker("rescue", "http://127.0.0.1:9", clock=FakeClock())
-    data = tuple(tracker._record(PageView(page_url=f"https://acme.com/{name}")).data for name in names)
+    data = tuple(record_of(PageView(page_url=f"https://acme.com/{name}"), tracker).data for name in names)
     numbers = range(1, len(data) + 1)
     return Lease(Kind.ORDINARY, data, tuple(numbers), tuple(map(float, numbers)))
 
