@@ -31,9 +31,7 @@ def build(configured: str) -> str:
     profile = "with" if "--enable-optimizations" in configured else "without"
     link = "with" if "--with-lto" in configured else "without"
     debug = ", a debug build" if "--with-pydebug" in configured else ""
-    configured = configured.replace("'", "")
-    how = f"{profile} profile-guided optimisation, {link} link-time optimisation{debug}"
-    return f"{how} (`{configured or 'unknown'}`)"
+    return f"{profile} profile-guided optimisation, {link} link-time optimisation{debug}"
 
 
 def _processor() -> str:

@@ -3,8 +3,10 @@
 What it has in common with other transports stands in `test_transports.py`.
 """
 
+import importlib.util
 import inspect
 import ssl
+import sys
 from collections.abc import AsyncIterator
 
 import httpx
@@ -12,7 +14,7 @@ import pytest
 import respx
 
 from aiotracker import CollectorURL, ConfigurationError, HttpxTransport
-from aiotracker.delivery.httpx_transport import FAILURES
+from aiotracker.delivery.httpx_transport import FAILURES, _import_httpx
 from aiotracker.protocol.exchange import Failure, FailureKind, Reply, Request, Response
 
 COLLECTOR = CollectorURL.parse("http://collector.acme.com")
@@ -217,3 +219,24 @@ async def test_an_ssl_context_belongs_to_the_lent_client() -> None:
     async with httpx.AsyncClient() as client:
         with pytest.raises(ConfigurationError, match="ssl_context"):
             HttpxTransport(client, ssl_context=ssl.create_default_context())
+
+
+def test_what_httpcore_looks_for_in_vain_is_marked_as_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks for sniffio with every request, and a search of the whole path costs more than the rest."""
+    monkeypatch.delitem(sys.modules, "sniffio", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+
+    _import_httpx()
+
+    assert "sniffio" in sys.modules
+    with pytest.raises(ImportError):
+        importlib.import_module("sniffio")
+
+
+def test_what_httpcore_finds_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where sniffio is installed, nothing is marked."""
+    monkeypatch.setitem(sys.modules, "sniffio", importlib.import_module("sniffio"))
+
+    _import_httpx()
+
+    assert sys.modules["sniffio"] is not None

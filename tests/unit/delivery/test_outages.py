@@ -140,6 +140,21 @@ async def test_recovery_brings_all_senders_back(track_with: TrackWith) -> None:
     assert HealthStatus.OK == bench.tracker.health().status
 
 
+async def test_after_the_probe_all_senders_are_at_work_again(track_with: TrackWith) -> None:
+    """The one that carried the probe does not go on alone."""
+    bench = await track_with([503], batch_size=1, concurrency=4)
+    await bench.track("a")
+    await settle()
+    await bench.track(*"bcdefgh")
+    bench.transport.steps.append(200)  # the probe
+    bench.transport.default = hold = Hold()
+
+    await bench.clock.advance(1)
+
+    assert 4 == bench.transport.concurrent
+    hold.release()
+
+
 async def test_nothing_else_is_sent_beside_the_probe(track_with: TrackWith) -> None:
     """While the probe is under way its result is waited for."""
     probe = Hold()
