@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.speed.figures import WORDS, Results
 from benchmarks.speed.workloads import WORKLOADS
@@ -57,6 +58,8 @@ def _rates(results: Results, path: Path) -> Path | None:
     bars = axes.barh(titles, rates, color=colours)
     axes.bar_label(bars, labels=[f"{rate:,.0f}" for rate in rates], padding=3, fontsize=8)
     axes.margins(x=0.15)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel("page views delivered per second (the tracker's subject)")
     axes.tick_params(axis="y", labelsize=8)
     return _saved(figure, path)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from pydantic_core import from_json
@@ -21,17 +20,17 @@ from pydantic_core import from_json
 from aiotracker.entities import SelfDescribingJson
 from aiotracker.normalise import json_text
 from aiotracker.protocol import fields
-from aiotracker.protocol.fields import SHARED_FIELDS
 from aiotracker.protocol.layer import Layer, json_members
 from aiotracker.protocol.record import RECORD_START, Kind, Record
 from aiotracker.protocol.rules import wire
 from aiotracker.protocol.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from aiotracker.events import Event
     from aiotracker.protocol.fields import Field
+    from aiotracker.subject import Subject
 
 __all__ = ["Encoding", "decode", "encode", "encode_base64", "largest_fields"]
 
@@ -40,7 +39,6 @@ ENTITIES_SCHEMA: Final = "iglu:com.snowplowanalytics.snowplow/contexts/jsonschem
 SESSION_SCHEMA: Final = "iglu:com.snowplowanalytics.snowplow/client_session/"
 """The entity that identifies a person's session, in any version: kept out of anonymous events."""
 
-_NO_PAIRS: Final[Mapping[str, str]] = MappingProxyType({})
 _ORDINARY, _ANONYMOUS = Kind.ORDINARY, Kind.ANONYMOUS  # a member of an enum is looked up by Python code
 MAX_REMEMBERED_CLASSES: Final = 512
 
@@ -102,11 +100,8 @@ def encode(
             outer = f'{{"schema":"{ENTITIES_SCHEMA}","data":[{",".join(entities)}]}}'
             text.append(_json_member(fields.ENTITIES, fields.ENTITIES_BASE64, outer, encoding))
 
-    subject = values["event_subject"]
-    if scope is None and subject is None and tracker.is_apart and not is_anonymous:
-        text.append(tracker.members)
-    else:
-        text.append(_members_below(event, tracker, scope, is_anonymous=is_anonymous is True))
+    below = None if is_anonymous else _apart_members(tracker, scope, values["event_subject"])
+    text.append(_merged_members(event, tracker, scope, is_anonymous is True) if below is None else below)
     return Record(_ANONYMOUS if is_anonymous else _ORDINARY, "".join(text).encode())
 
 
@@ -160,32 +155,38 @@ def _plan(kind: type[Event]) -> _Plan:
     )
 
 
-def _are_apart(layers: Sequence[Layer], pairs: Mapping[str, str]) -> bool:
-    """Tell whether no key stands in two places, so that what is encoded can be used as it is."""
-    if not SHARED_FIELDS.isdisjoint(pairs):
-        return False
-    seen = [pairs]
-    for layer in layers:
-        if not layer.is_apart:
-            return False
-        for other in seen:
-            if not layer.pairs.keys().isdisjoint(other):
-                return False
-        seen.append(layer.pairs)
-    return True
+def _apart_members(tracker: Layer, scope: Layer | None, subject: Subject | None) -> str | None:
+    """Return what is below an event's own fields as JSON members; None when a key stands in two places.
+
+    Nearly always none does, and what layers have encoded can be used as it is.
+    """
+    if not tracker.is_apart:
+        return None
+    members, taken = tracker.members, tracker.taken
+    if scope is not None:
+        if not scope.is_apart or not scope.pairs.keys().isdisjoint(tracker.pairs):
+            return None
+        members, taken = members + scope.members, taken | scope.taken
+    if subject is None:
+        return members
+    texts = [members]
+    values = subject.__dict__
+    for name, key, start in _members_of(type(subject)):
+        value = values[name]
+        if value is not None:
+            if key in taken:
+                return None
+            texts.append(start + quoted(value if type(value) is str else wire(value)))
+    return "".join(texts)
 
 
-def _members_below(event: Event, tracker: Layer, scope: Layer | None, *, is_anonymous: bool) -> str:
-    """Return what is below the event's own fields as JSON members, without repeating a key."""
-    layers = [tracker] if scope is None else [tracker, scope]
-    subject = event.event_subject
-    pairs = _NO_PAIRS if subject is None else subject.pairs()
-    if not is_anonymous and _are_apart(layers, pairs):
-        return "".join([layer.members for layer in layers]) + json_members(pairs)
-    merged: dict[str, str] = {}
-    for layer in layers:
-        merged.update(layer.pairs)
-    merged.update(pairs)
+def _merged_members(event: Event, tracker: Layer, scope: Layer | None, is_anonymous: bool) -> str:  # noqa: FBT001 - a private step
+    """Return what is below an event's own fields as JSON members, without repeating a key."""
+    merged = dict(tracker.pairs)
+    if scope is not None:
+        merged.update(scope.pairs)
+    if event.event_subject is not None:
+        merged.update(event.event_subject.pairs())
     values = event.__dict__
     for name, field in event.wired():
         if values[name] is not None:
@@ -193,6 +194,12 @@ def _members_below(event: Event, tracker: Layer, scope: Layer | None, *, is_anon
     if is_anonymous:
         merged = {k: v for k, v in merged.items() if k not in fields.PRIVATE_FIELDS}
     return json_members(merged)
+
+
+@lru_cache(maxsize=MAX_REMEMBERED_CLASSES)
+def _members_of(kind: type[Subject]) -> tuple[tuple[str, str, str], ...]:
+    """Return attribute, wire name and what stands before the text of each field of a kind of subject."""
+    return tuple((name, field.key, f',"{field.key}":') for name, field in kind.wired())
 
 
 def _json_member(plain: Field, encoded: Field, text: str, encoding: Encoding) -> str:

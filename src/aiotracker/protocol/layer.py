@@ -40,6 +40,7 @@ class Layer:
         anonymous: whether events travel without what identifies a person; None: as the layer below.
         members: `pairs` as members of a JSON object, each with a comma before it.
         is_apart: whether no event has a field of its own that is among the pairs.
+        taken: wire names that may not come again above the layer without being merged.
     """
 
     pairs: Mapping[str, str]
@@ -47,6 +48,7 @@ class Layer:
     anonymous: bool | None = None
     members: str = field(init=False, repr=False)
     is_apart: bool = field(init=False, repr=False)
+    taken: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Freeze and encode the pairs."""
@@ -54,6 +56,7 @@ class Layer:
         object.__setattr__(self, "pairs", pairs)  # assignments of a frozen instance being built
         object.__setattr__(self, "members", json_members(pairs))
         object.__setattr__(self, "is_apart", pairs.keys().isdisjoint(SHARED_FIELDS))
+        object.__setattr__(self, "taken", SHARED_FIELDS.union(pairs))
 
     def over(
         self,
