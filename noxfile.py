@@ -10,6 +10,7 @@ import shutil
 import sys
 import tarfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import nox
@@ -35,6 +36,9 @@ PEERS = {
     "posthog": ("posthog==7.91.1", "httpx==0.28.1"),
     "segment": ("segment-analytics-python==2.4.0",),
 }
+
+# Where what comes from outside is read; what delivery does has `model`.
+FUZZED = ("tests/property", "tests/unit/micro", "tests/unit/policy", "tests/unit/protocol")
 
 # The shims of pyenv stand on PATH for every version it has, and fail for those that the shell did
 # not choose. The versions' own folders, put behind everything else, let nox find these as well.
@@ -188,11 +192,29 @@ def model(session: nox.Session) -> None:
     if "--thorough" in options:
         options.remove("--thorough")
         examples = 50_000 // 3 + 1
-    if not any(option.startswith("--hypothesis-seed") for option in options):
-        options.append(f"--hypothesis-seed={random.randrange(2**32)}")  # nox shows the command, seed included
     session.install(WITH_EXTRAS, *group("test"))
     environment = {"AIOTRACKER_MODEL_EXAMPLES": str(examples)}
-    session.run("pytest", "--timeout=0", junit(session), *options, "tests/model", env=environment)
+    session.run("pytest", "--timeout=0", junit(session), *seeded(options), "tests/model", env=environment)
+
+
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Feed everything that reads from outside: requests, headers, cookies, URLs, addresses, replies, data.
+
+    Each property with 5,000 examples; `AIOTRACKER_FUZZ_EXAMPLES=100000 nox -s fuzz` with that many.
+    `--hypothesis-seed=…` repeats an earlier run, `-- -k identity` chooses properties.
+    """
+    session.install(WITH_EXTRAS, *group("test"))
+    # The mark is Hypothesis's own, and on each of its tests.
+    chosen = ("-m", "hypothesis and not faults", "--hypothesis-profile=fuzz", "--timeout=0")
+    session.run("pytest", *chosen, junit(session), *seeded(session.posargs), *FUZZED)
+
+
+def seeded(options: Sequence[str]) -> list[str]:
+    """Return the options with a seed for Hypothesis: nox shows the command, so that it can be repeated."""
+    if any(option.startswith("--hypothesis-seed") for option in options):
+        return list(options)
+    return [*options, f"--hypothesis-seed={random.randrange(2**32)}"]
 
 
 @nox.session(default=False)

@@ -5,6 +5,7 @@ test marked `asyncio` belongs to pytest-asyncio instead: it shows use from a use
 """
 
 import inspect
+import os
 
 import pytest
 from hypothesis import settings
@@ -16,7 +17,14 @@ BACKENDS = [pytest.param(stages.backend(loop), id=loop, marks=stages.on_unix(loo
 # No deadlines: a shared machine stutters, and that is no counterexample.
 settings.register_profile("default", max_examples=50, deadline=None)
 settings.register_profile("thorough", max_examples=2_000, deadline=None)
-settings.load_profile("default")  # the other one: --hypothesis-profile=thorough
+# `nox -s fuzz`: a counterexample is worth a line that repeats it.
+settings.register_profile(
+    "fuzz",
+    max_examples=int(os.environ.get("AIOTRACKER_FUZZ_EXAMPLES", "5000")),
+    deadline=None,
+    print_blob=True,
+)
+settings.load_profile("default")  # the others: --hypothesis-profile=thorough
 
 
 # Module scope, as anyio has it: async fixtures of a module share its loop, and Hypothesis refuses
