@@ -22,6 +22,7 @@ from aiotracker.entities import Entity, SelfDescribingJson
 from aiotracker.errors import (
     AiotrackerError,
     AiotrackerWarning,
+    BlockingCallError,
     CollectorURLError,
     ConfigurationError,
     DeliveryError,
@@ -52,6 +53,7 @@ from aiotracker.events import (
     StructuredEvent,
 )
 from aiotracker.hooks import BeforeTrack, ContextGenerator
+from aiotracker.hosted import HostedTracker, hosted
 from aiotracker.policy.overflow import Overflow
 from aiotracker.policy.reasons import DropReason, RefusalReason
 from aiotracker.protocol.exchange import Failure, FailureKind, Reply, Request, Response
@@ -67,6 +69,7 @@ __all__ = [
     "AiotrackerError",
     "AiotrackerWarning",
     "BeforeTrack",
+    "BlockingCallError",
     "Callback",
     "CollectorURL",
     "CollectorURLError",
@@ -88,6 +91,7 @@ __all__ = [
     "ForkedTrackerError",
     "Health",
     "HealthStatus",
+    "HostedTracker",
     "HttpxTransport",
     "InsecureCollectorWarning",
     "InvalidDataError",
@@ -123,5 +127,6 @@ __all__ = [
     "WrongLoopError",
     "__version__",
     "current_scope",
+    "hosted",
     "scope",
 ]

@@ -12,7 +12,8 @@
     │   ├── TrackerNotOpenError
     │   ├── TrackerOpenError
     │   ├── WrongLoopError
-    │   └── ForkedTrackerError
+    │   ├── ForkedTrackerError
+    │   └── BlockingCallError
     └── DeliveryError                          `deliver()` could not hand the event over
         ├── DeliveryTimeout (TimeoutError)
         └── EventRefusedError                  no emitter took the event
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AiotrackerError",
     "AiotrackerWarning",
+    "BlockingCallError",
     "CollectorURLError",
     "ConfigurationError",
     "DeliveryError",
@@ -258,6 +260,23 @@ class ForkedTrackerError(TrackerStateError):
         self.namespace = namespace
         super().__init__(
             f"the tracker {namespace!r} was opened before this process forked: open it again in the child"
+        )
+
+
+class BlockingCallError(TrackerStateError):
+    """A hosted tracker was asked to wait on an event loop, which would stand still meanwhile.
+
+    Attributes:
+        namespace: of the tracker.
+        call: what was called.
+    """
+
+    def __init__(self, namespace: str, call: str) -> None:
+        self.namespace = namespace
+        self.call = call
+        super().__init__(
+            f"{call} of the hosted tracker {namespace!r} would block the event loop that calls it: call it "
+            "in a thread, as `await anyio.to_thread.run_sync(…)` does, or use the Tracker itself with `await`"
         )
 
 

@@ -15,6 +15,7 @@ import functools
 import importlib
 import os
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Protocol
@@ -32,10 +33,12 @@ __all__ = [
     "Loop",
     "ProcessWatcher",
     "Wakeup",
+    "at_exit",
     "current_loop",
     "forget_process",
     "is_asyncio",
     "is_cancelled",
+    "is_on_loop",
     "watch_process",
 ]
 
@@ -136,6 +139,15 @@ def current_loop() -> Loop:
         if "trio" not in sys.modules:
             raise
     return TrioLoop()
+
+
+def is_on_loop() -> bool:
+    """Tell whether the caller runs on an event loop, which must not stand still."""
+    try:
+        current_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def is_asyncio() -> bool:
@@ -335,11 +347,45 @@ def forget_process(watcher: ProcessWatcher) -> None:
     _watchers.pop(id(watcher), None)
 
 
+_early: list[Callable[[], None]] = []
+_late: list[Callable[[], int]] = []
+
+
+def at_exit(early: Callable[[], None], late: Callable[[], int]) -> None:
+    """Call two functions when the interpreter ends, in forked children too. Neither may raise.
+
+    Args:
+        early: called when the main thread is done. Other threads may go on; executors still work, and with
+            them the name look-ups of asyncio. A child of `multiprocessing` comes this far, and no further.
+        late: called when only daemon threads are left, before the watchers; returns how many events are
+            lost.
+    """
+    _hook()
+    _hook_threads()
+    _early.append(early)
+    _late.append(late)
+
+
 @functools.cache  # once per process, and not at import
 def _hook() -> None:
     atexit.register(_at_exit)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork)
+
+
+@functools.cache
+def _hook_threads() -> None:
+    # The hook of `concurrent.futures`, under whose private name it has to be asked for. The last one to come
+    # is called first: that of the executors is there since this module was imported.
+    register = getattr(threading, "_register_atexit", None)
+    if register is not None:
+        with contextlib.suppress(RuntimeError):  # the interpreter is ending already
+            register(_when_main_is_done)
+
+
+def _when_main_is_done() -> None:
+    for early in _early:
+        early()
 
 
 def _after_fork() -> None:
@@ -350,9 +396,15 @@ def _after_fork() -> None:
 
 
 def _at_exit() -> None:
+    late = sum(late() for late in _late)
     by = time.monotonic() + EXIT_SECONDS
     lost = sum(watcher.at_exit(by) for watcher in list(_watchers.values()))
     _watchers.clear()
+    _tell(late, "closing its tracker ran out of time")
+    _tell(lost, "the program ended without closing its tracker")
+
+
+def _tell(lost: int, why: str) -> None:
     if lost and sys.stderr is not None:
-        line = f"aiotracker: {lost} events were not sent: the program ended without closing its tracker"
+        line = f"aiotracker: {lost} events were not sent: {why}"
         print(line, file=sys.stderr)  # noqa: T201 - logging may be shut down by now

@@ -171,10 +171,10 @@ class Tracker:
 
         loop = current_loop()
         await self._fanout.open(loop=loop, user_agent=USER_AGENT, get_base64=self._get_base64)
-        self._loop = loop
-        self._pid = os.getpid()
         self._ids = EventIds()  # of this process
         self._is_open = True
+        self._loop = loop
+        self._pid = os.getpid()  # last: from now on other threads are let in
         return self
 
     async def aclose(self, timeout: float = CLOSE_SECONDS) -> DeliveryReport:

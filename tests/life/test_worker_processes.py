@@ -81,17 +81,74 @@ def test_workers_of_uwsgi_deliver_their_own(collector: Collector, hooks: tuple[s
     assert 10 + REQUESTS == len(kept)
 
 
+@pytest.mark.faults
+@pytest.mark.skipif(sys.platform == "win32", reason="gunicorn is for Unix")
+@pytest.mark.parametrize("worker", ["sync", "gthread"])
+@pytest.mark.parametrize("master_events", [0, 10])
+def test_wsgi_workers_of_a_hosted_tracker_deliver_their_own(
+    collector: Collector, worker: str, master_events: int
+) -> None:
+    """Without a lifespan and without a hook, whether or not the master has tracked before it forked."""
+    gunicorn = ("gunicorn", "--preload", "--workers", "2", "--no-control-socket", "--worker-class", worker)
+    port = _free_port()
+
+    answers, out = _serve(
+        [
+            *(sys.executable, "-m", *gunicorn),
+            *("--bind", f"127.0.0.1:{port}", "tests.life.programs.hosted_wsgi:application"),
+        ],
+        port=port,
+        collector=collector,
+        MASTER_EVENTS=str(master_events),
+    )
+
+    _check_all_arrived(answers, out, master_events, collector)
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(UWSGI is None, reason="uWSGI is not installed: nox -s faults builds it")
+@pytest.mark.parametrize("hooks", [(), ("--py-call-uwsgi-fork-hooks",)], ids=["unhooked", "hooked"])
+def test_uwsgi_workers_of_a_hosted_tracker_deliver_their_own(
+    collector: Collector, hooks: tuple[str, ...]
+) -> None:
+    """Likewise where Python is not told of the fork: the process id tells."""
+    port = _free_port()
+
+    answers, out = _serve(
+        [
+            *(str(UWSGI), "--master", "--processes", "2", "--enable-threads", "--die-on-term", "--need-app"),
+            *("--http-socket", f"127.0.0.1:{port}", "--virtualenv", sys.prefix, "--pythonpath", str(ROOT)),
+            *("--module", "tests.life.programs.hosted_wsgi", *hooks),
+        ],
+        port=port,
+        collector=collector,
+        MASTER_EVENTS="10",
+    )
+
+    _check_all_arrived(answers, out, 10, collector)
+
+
+def _check_all_arrived(answers: list[str], out: str, master_events: int, collector: Collector) -> None:
+    of_master = {word for line in out.splitlines() if line.startswith("tracked") for word in line.split()[1:]}
+    tracked = {answer.split()[1] for answer in answers}
+    assert (master_events, REQUESTS) == (len(of_master), len(tracked)), out
+    assert of_master | tracked == collector.kept_ids
+    assert 0 == collector.duplicates
+
+
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
 
-def _serve(command: list[str], *, port: int, collector: Collector) -> tuple[list[str], str]:
+def _serve(
+    command: list[str], *, port: int, collector: Collector, **environment: str
+) -> tuple[list[str], str]:
     """Start a server, ask it 60 times, end it with SIGTERM; return its answers and what it printed."""
     server = subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, "COLLECTOR": collector.url},
+        env={**os.environ, "COLLECTOR": collector.url, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -10,6 +10,7 @@ from aiotracker import errors
 from aiotracker.errors import (
     AiotrackerError,
     AiotrackerWarning,
+    BlockingCallError,
     CollectorURLError,
     ConfigurationError,
     DeliveryError,
@@ -49,6 +50,7 @@ BUILT = [
     DeliveryError(ID, {ACME: "rejected: 400"}),
     DeliveryTimeout(ID, {ACME: "no answer yet"}, 10.0),
     EventRefusedError(ID, {ACME: "queue_full"}),
+    BlockingCallError("web", "flush()"),
 ]
 
 

@@ -36,6 +36,7 @@ LAYERS = (
     "delivery",
     "scope hooks",
     "tracker",
+    "hosted",
     "",
     "integrations testing micro cli __main__",
 )

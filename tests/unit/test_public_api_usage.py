@@ -352,6 +352,7 @@ class AiohttpTransport
 class AiotrackerError(Exception)
 class AiotrackerWarning(UserWarning)
 BeforeTrack
+class BlockingCallError(TrackerStateError)
 Callback
 class CollectorURL
     CollectorURL(
@@ -478,6 +479,23 @@ class HealthStatus(StrEnum)
     OK = 'ok'
     DEGRADED = 'degraded'
     FAILING = 'failing'
+class HostedTracker
+    HostedTracker(
+        tracker: Tracker,
+        *,
+        timeout: float = 5.0,
+        backend: str = 'asyncio',
+        backend_options: Mapping[str, object] = mappingproxy({}),
+    )
+    close(timeout: float | None = None) -> DeliveryReport
+    deliver(event: Event, timeout: float = 10.0) -> str
+    flush(timeout: float = 5.0) -> DeliveryReport
+    health() -> Health
+    is_open: bool
+    last_report: DeliveryReport
+    open() -> Self
+    stats() -> Statistics
+    track_nowait(event: Event) -> str | None
 class HttpxTransport
     HttpxTransport(
         client: AsyncClient | None = None,
@@ -703,6 +721,13 @@ class Transport(Protocol)
 class WrongLoopError(TrackerStateError)
 __version__
 def current_scope() -> Layer | None
+def hosted(
+    tracker: Tracker,
+    *,
+    timeout: float = 5.0,
+    backend: str = 'asyncio',
+    backend_options: Mapping[str, object] = mappingproxy({}),
+) -> HostedTracker
 class scope
     scope(*, subject: Subject | None = None, context: Entities = (), anonymous: bool | None = None)
 """
