@@ -142,6 +142,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def servers(session: nox.Session) -> None:
+    """Run web applications under every server, with many visitors at once, and end them under the load."""
+    session.install(WITH_EXTRAS, *group("servers"))
+    session.run("pytest", "-m", "servers", "-s", junit(session), *session.posargs, "tests/servers")
+
+
+@nox.session(default=False)
 def soak(session: nox.Session) -> None:
     """Track for a long time under random faults; account for every event, and watch memory.
 

@@ -1,0 +1,110 @@
+"""Which programs run under which servers: two tables, joined by the interface that both speak.
+
+A new server is a row of `SERVERS`, a new program one of `PROGRAMS`.
+"""
+
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+
+Command = Callable[["Program", int], Sequence[str]]
+"""Takes a program and a port of 127.0.0.1, and returns what follows `python -m`."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """Something to serve.
+
+    Attributes:
+        name: in the name of its tests.
+        interface: what it speaks: `asgi`, or any other name that a server has, too.
+        target: module and variable, as servers take them.
+        kinds: first parts of its paths; each `GET /<kind>/<token>` tracks an event under the token and
+            answers the event's id.
+    """
+
+    name: str
+    interface: str
+    target: str
+    kinds: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Server:
+    """Something that serves.
+
+    Attributes:
+        name: in the name of its tests.
+        interface: what it serves.
+        package: that must be installed.
+        command: how it is started.
+        workers: how many processes serve.
+        codes: exit codes of a server that was told to end and did.
+    """
+
+    name: str
+    interface: str
+    package: str
+    command: Command
+    workers: int = 1
+    codes: frozenset[int] = frozenset({0, -15})  # uvicorn raises the signal again when it has done its duty
+
+
+def _uvicorn(program: Program, port: int) -> Sequence[str]:
+    return ("uvicorn", program.target, "--port", str(port), "--log-level", "warning")
+
+
+def _hypercorn(program: Program, port: int) -> Sequence[str]:
+    return ("hypercorn", program.target, "--bind", f"127.0.0.1:{port}")
+
+
+def _hypercorn_on_trio(program: Program, port: int) -> Sequence[str]:
+    return (*_hypercorn(program, port), "--worker-class", "trio")
+
+
+def _granian(program: Program, port: int) -> Sequence[str]:
+    return ("granian", program.target, "--interface", "asgi", "--port", str(port), "--log-level", "warning")
+
+
+def _gunicorn(program: Program, port: int) -> Sequence[str]:
+    return (
+        *("gunicorn", "--preload", "--workers", "2", "--worker-class", "uvicorn_worker.UvicornWorker"),
+        *("--no-control-socket", "--bind", f"127.0.0.1:{port}", program.target),
+    )
+
+
+SERVERS: Final = (
+    Server("uvicorn", "asgi", "uvicorn", _uvicorn),
+    Server("hypercorn", "asgi", "hypercorn", _hypercorn),
+    Server("hypercorn-trio", "asgi", "hypercorn", _hypercorn_on_trio),
+    Server("granian", "asgi", "granian", _granian),
+    Server("gunicorn", "asgi", "uvicorn_worker", _gunicorn, workers=2),
+)
+
+PROGRAMS: Final = (
+    Program(
+        "fastapi", "asgi", "tests.servers.programs.fastapi_program:app", ("await", "block", "stream", "after")
+    ),
+)
+
+
+def pairs() -> list[pytest.ParameterSet]:
+    """Return every server with every program that it can serve, as parameters of a test."""
+    return [
+        pytest.param(server, program, id=f"{server.name}-{program.name}", marks=_marks(server))
+        for server in SERVERS
+        for program in PROGRAMS
+        if server.interface == program.interface
+    ]
+
+
+def _marks(server: Server) -> list[pytest.MarkDecorator]:
+    is_missing = importlib.util.find_spec(server.package) is None
+    return [
+        pytest.mark.skipif(is_missing, reason=f"{server.package} is not installed: nox -s servers does it"),
+        pytest.mark.skipif(sys.platform == "win32", reason="the test ends servers with SIGTERM"),
+    ]
