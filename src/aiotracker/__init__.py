@@ -41,8 +41,10 @@ from aiotracker.errors import (
     TrackerOpenError,
     TrackerStateError,
     WrongLoopError,
+    WrongThreadError,
 )
 from aiotracker.events import (
+    ApplicationError,
     Entities,
     Event,
     PagePing,
@@ -51,15 +53,18 @@ from aiotracker.events import (
     SelfDescribing,
     SelfDescribingEvent,
     StructuredEvent,
+    Timing,
 )
 from aiotracker.hooks import BeforeTrack, ContextGenerator
 from aiotracker.hosted import HostedTracker, hosted
+from aiotracker.instrument import EventSink, capture_errors, timed
 from aiotracker.policy.overflow import Overflow
 from aiotracker.policy.reasons import DropReason, RefusalReason
 from aiotracker.protocol.exchange import Failure, FailureKind, Reply, Request, Response
 from aiotracker.protocol.schema_key import SchemaKey
 from aiotracker.protocol.url import CollectorURL
 from aiotracker.scope import current_scope, scope
+from aiotracker.signals import Shutdown, shutdown_on_signals
 from aiotracker.stores import EventStore, Lease, MemoryStore
 from aiotracker.subject import Subject
 from aiotracker.tracker import Tracker
@@ -68,6 +73,7 @@ __all__ = [
     "AiohttpTransport",
     "AiotrackerError",
     "AiotrackerWarning",
+    "ApplicationError",
     "BeforeTrack",
     "BlockingCallError",
     "Callback",
@@ -84,6 +90,7 @@ __all__ = [
     "Entity",
     "Event",
     "EventRefusedError",
+    "EventSink",
     "EventStore",
     "EventTooLargeError",
     "Failure",
@@ -116,17 +123,23 @@ __all__ = [
     "SelfDescribing",
     "SelfDescribingEvent",
     "SelfDescribingJson",
+    "Shutdown",
     "Statistics",
     "StructuredEvent",
     "Subject",
+    "Timing",
     "Tracker",
     "TrackerNotOpenError",
     "TrackerOpenError",
     "TrackerStateError",
     "Transport",
     "WrongLoopError",
+    "WrongThreadError",
     "__version__",
+    "capture_errors",
     "current_scope",
     "hosted",
     "scope",
+    "shutdown_on_signals",
+    "timed",
 ]

@@ -14,6 +14,7 @@
     │   ├── WrongLoopError
     │   ├── ForkedTrackerError
     │   └── BlockingCallError
+    ├── WrongThreadError (RuntimeError)        what only the main thread can do
     └── DeliveryError                          `deliver()` could not hand the event over
         ├── DeliveryTimeout (TimeoutError)
         └── EventRefusedError                  no emitter took the event
@@ -60,6 +61,7 @@ __all__ = [
     "TrackerOpenError",
     "TrackerStateError",
     "WrongLoopError",
+    "WrongThreadError",
 ]
 
 _CREDENTIALS: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)?.*@")  # of a URL
@@ -278,6 +280,14 @@ class BlockingCallError(TrackerStateError):
             f"{call} of the hosted tracker {namespace!r} would block the event loop that calls it: call it "
             "in a thread, as `await anyio.to_thread.run_sync(…)` does, or use the Tracker itself with `await`"
         )
+
+
+class WrongThreadError(AiotrackerError, RuntimeError):
+    """Something was called in another thread than the main one, which alone gets signals."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"{what} works in the main thread only, which alone gets signals: enter it there")
 
 
 class DeliveryError(AiotrackerError):

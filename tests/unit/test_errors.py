@@ -28,6 +28,7 @@ from aiotracker.errors import (
     TrackerOpenError,
     TrackerStateError,
     WrongLoopError,
+    WrongThreadError,
     shown,
     warn_caller,
 )
@@ -51,6 +52,7 @@ BUILT = [
     DeliveryTimeout(ID, {ACME: "no answer yet"}, 10.0),
     EventRefusedError(ID, {ACME: "queue_full"}),
     BlockingCallError("web", "flush()"),
+    WrongThreadError("shutdown_on_signals()"),
 ]
 
 

@@ -34,9 +34,10 @@ LAYERS = (
     "runtime clock event_ids",
     "stores",
     "delivery",
-    "scope hooks",
+    "scope hooks signals",
     "tracker",
     "hosted",
+    "instrument",
     "",
     "integrations testing micro cli __main__",
 )

@@ -351,6 +351,28 @@ class AiohttpTransport
     async send(request: Request) -> Reply
 class AiotrackerError(Exception)
 class AiotrackerWarning(UserWarning)
+class ApplicationError(SelfDescribingEvent)
+    ApplicationError(
+        *,
+        message: str,
+        programming_language: Language = 'PYTHON',
+        thread_name: Name = None,
+        thread_id: Number = None,
+        stack_trace: Trace = None,
+        cause_stack_trace: Trace = None,
+        line_number: Number = None,
+        class_name: Name = None,
+        exception_name: Name = None,
+        is_fatal: bool | None = None,
+        line_column: Number = None,
+        file_name: Name = None,
+    )
+    classmethod from_exception(
+        error: BaseException,
+        *,
+        is_fatal: bool | None = None,
+        **options: Any,
+    ) -> Self
 BeforeTrack
 class BlockingCallError(TrackerStateError)
 Callback
@@ -440,6 +462,8 @@ class Event(CheckedModel)
     classmethod clipped(**data: Any) -> Self
     self_describing() -> SelfDescribingJson | None
 class EventRefusedError(DeliveryError)
+class EventSink(Protocol)
+    track_nowait(event: Event) -> object
 class EventStore(Protocol)
     async ack(lease: Lease)
     after_fork()
@@ -614,6 +638,8 @@ class SelfDescribingEvent(Event, SchemaModel)
     self_description() -> Mapping[str, object]
 class SelfDescribingJson
     SelfDescribingJson(schema: str | SchemaKey, data: object)
+class Shutdown
+    Shutdown()
 class Statistics
     Statistics(
         offered: int,
@@ -682,6 +708,8 @@ class Subject(CheckedModel)
     set_user_id(user_id: str | None) -> Self
     set_useragent(ua: str | None) -> Self
     set_viewport(width: int, height: int) -> Self
+class Timing(SelfDescribingEvent)
+    Timing(*, category: str, variable: str, timing: float, label: str | None = None)
 class Tracker
     Tracker(
         namespace: str,
@@ -719,7 +747,15 @@ class Transport(Protocol)
     async open(url: CollectorURL)
     async send(request: Request) -> Reply
 class WrongLoopError(TrackerStateError)
+class WrongThreadError(AiotrackerError, RuntimeError)
 __version__
+class capture_errors(_Instrument)
+    capture_errors(
+        tracker: EventSink,
+        *,
+        is_fatal: bool | None = None,
+        context: Entities | None = None,
+    )
 def current_scope() -> Layer | None
 def hosted(
     tracker: Tracker,
@@ -730,6 +766,17 @@ def hosted(
 ) -> HostedTracker
 class scope
     scope(*, subject: Subject | None = None, context: Entities = (), anonymous: bool | None = None)
+def shutdown_on_signals() -> AsyncIterator[Shutdown]
+class timed(_Instrument)
+    timed(
+        tracker: EventSink,
+        *,
+        category: str,
+        variable: str,
+        label: str | None = None,
+        context: Entities | None = None,
+        timer: Callable[[], float] = <built-in function perf_counter>,
+    )
 """
 
 if __name__ == "__main__":
