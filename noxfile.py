@@ -26,7 +26,7 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 # dict.fromkeys is a set that keeps its order. A Python newer than the classifiers is tested, too.
 PYTHONS = list(dict.fromkeys([*nox.project.python_versions(PYPROJECT), RUNNING]))
-WITH_EXTRAS = ".[aiohttp,cli,micro,trio]"
+WITH_EXTRAS = ".[aiohttp,cli,litestar,micro,trio]"
 
 # The releases that the benchmark compares with, by the folder that each is installed in. The async client
 # of posthog needs httpx.

@@ -28,6 +28,7 @@ ODD = re.compile("never awaited|Warning|Exception|Error|Traceback")
 FASTAPI_UVICORN = ["-m", "uvicorn", "examples.fastapi_app:app", "--port", "0"]
 FASTAPI_SCRIPT = ["examples/fastapi_app.py"]
 AIOHTTP_SCRIPT = ["examples/aiohttp_app.py"]
+LITESTAR_SCRIPT = ["examples/litestar_app.py"]
 
 
 @dataclass
@@ -102,7 +103,9 @@ def asked(url: str, body: object = None, **headers: str) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.parametrize("command", [FASTAPI_UVICORN, AIOHTTP_SCRIPT], ids=["fastapi", "aiohttp"])
+@pytest.mark.parametrize(
+    "command", [FASTAPI_UVICORN, AIOHTTP_SCRIPT, LITESTAR_SCRIPT], ids=["fastapi", "aiohttp", "litestar"]
+)
 def test_every_event_of_an_example_arrives_although_it_is_stopped_at_once(
     command: list[str], tmp_path: Path
 ) -> None:
@@ -169,3 +172,52 @@ def test_forged_host_headers_fail_no_event(tmp_path: Path) -> None:
         pages = [found["event"]["page_url"] for found in micro.good()]
 
     assert len(forged) * ["https://shop.acme.com/products/tea-1"] == pages
+
+
+def played(script: str, collector: str, *args: str, expected: str = "$^") -> str:
+    """Return what an example printed that ends by itself, and said nothing odd but what is expected."""
+    ended = subprocess.run(
+        [sys.executable, "-X", "dev", script, *args],
+        cwd=ROOT,
+        env={**os.environ, "COLLECTOR_URL": collector},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    odd = [line for line in ended.stderr.splitlines() if ODD.search(line) and not re.search(expected, line)]
+    assert (0, []) == (ended.returncode, odd), ended.stderr
+    return ended.stdout
+
+
+def described(micro: Micro) -> list[tuple[str, Any]]:
+    """Return name and data of every self-describing event that arrived, sorted by name."""
+    found = [found["event"]["unstruct_event"]["data"] for found in micro.good(event_type="unstruct")]
+    return sorted(((data["schema"].split("/")[1], data["data"]) for data in found), key=lambda pair: pair[0])
+
+
+def test_the_lambda_example_delivers_within_its_invocation() -> None:
+    """The order and how long it took are there when the handler has returned."""
+    with Micro() as micro:
+        printed = played("examples/lambda_handler.py", micro.url, '{"id": "o-7", "total": 4.50}')
+
+        events = described(micro)
+
+    assert "{'taken': 1}\n" == printed
+    assert ["order_taken", "timing"] == [name for name, _ in events]
+    assert {"order_id": "o-7", "total": 4.5} == events[0][1]
+
+
+def test_the_worker_example_tracks_what_its_tasks_do() -> None:
+    """Orders as their customers', the time of each task, and the one that failed."""
+    with Micro() as micro:
+        said = "Exception found|Traceback|does not fit into a parcel"  # taskiq tells of the one that fails
+        printed = played("examples/taskiq_worker.py", micro.url, expected=said)
+
+        events = described(micro)
+        users = {found["event"]["user_id"] for found in micro.good(event_type="unstruct")}
+
+    assert "o-0 shipped\no-1 shipped\no-2 failed\n" == printed
+    assert ["application_error", *3 * ["order_shipped"], *3 * ["timing"]] == [name for name, _ in events]
+    assert "order o-2 does not fit into a parcel" == events[0][1]["message"]
+    assert {"u-0", "u-1", "u-2", None} == users

@@ -77,17 +77,42 @@ def _gunicorn(program: Program, port: int) -> Sequence[str]:
     )
 
 
+def _itself(program: Program, port: int) -> Sequence[str]:
+    return (program.target.partition(":")[0], str(port))
+
+
+def _gunicorn_aiohttp(program: Program, port: int) -> Sequence[str]:
+    return (
+        *("gunicorn", "--workers", "2", "--worker-class", "aiohttp.GunicornWebWorker"),
+        *("--no-control-socket", "--bind", f"127.0.0.1:{port}", program.target),
+    )
+
+
 SERVERS: Final = (
     Server("uvicorn", "asgi", "uvicorn", _uvicorn),
     Server("hypercorn", "asgi", "hypercorn", _hypercorn),
     Server("hypercorn-trio", "asgi", "hypercorn", _hypercorn_on_trio),
     Server("granian", "asgi", "granian", _granian),
     Server("gunicorn", "asgi", "uvicorn_worker", _gunicorn, workers=2),
+    Server("run_app", "aiohttp", "aiohttp", _itself),
+    Server("gunicorn", "aiohttp", "aiohttp", _gunicorn_aiohttp, workers=2),
 )
 
 PROGRAMS: Final = (
     Program(
         "fastapi", "asgi", "tests.servers.programs.fastapi_program:app", ("await", "block", "stream", "after")
+    ),
+    Program(
+        "litestar",
+        "asgi",
+        "tests.servers.programs.litestar_program:app",
+        ("await", "block", "stream", "after"),
+    ),
+    Program(
+        "aiohttp",
+        "aiohttp",
+        "tests.servers.programs.aiohttp_program:create_app()",
+        ("await", "write", "stream", "after"),
     ),
 )
 

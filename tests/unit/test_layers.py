@@ -47,7 +47,7 @@ SOLE_IMPORTERS = {
     "asyncio": "runtime",
     "trio": "runtime",
     "httpx": "delivery.httpx_transport",
-    "aiohttp": "delivery.aiohttp_transport",
+    "aiohttp": "delivery.aiohttp_transport integrations.aiohttp",
 }
 PURE = {"policy", "protocol"}  # they decide and encode; time, chance and the world are arguments
 IMPURE = {"aiohttp", "anyio", "asyncio", "httpx", "logging", "random", "time"}
@@ -112,9 +112,9 @@ def objections(importer: str, name: str, known: Mapping[str, object]) -> Iterato
         if here is not None and there is not None and here < there:
             yield "stands to the right: move what both need to the left"
 
-    owner = SOLE_IMPORTERS.get(top, importer)
-    if owner != importer:
-        yield f"belongs to {owner} alone"
+    owners = SOLE_IMPORTERS.get(top, importer).split() or [""]
+    if importer not in owners:
+        yield f"belongs to {' and '.join(owners)} alone"
     if family in PURE and top in IMPURE:
         yield f"has no place in {family}, which decides without the world"
     is_private = any(p.startswith("_") and not p.startswith("__") for p in name.split("."))
@@ -182,7 +182,7 @@ def planted(root: Path, file: str, code: str) -> Path:
         ("tracker", "from trio.lowlevel import checkpoint", "belongs to runtime alone"),
         ("runtime", "import httpx", "belongs to delivery.httpx_transport alone"),
         ("delivery/engine", "importlib.import_module('httpx')", "belongs to delivery.httpx_tr"),
-        ("delivery/httpx_transport", "import aiohttp", "belongs to delivery.aiohttp_transport alone"),
+        ("delivery/httpx_transport", "import aiohttp", "belongs to delivery.aiohttp_transport and integ"),
         ("policy/circuit", "from random import random", "has no place in policy"),
         ("policy/__init__", "import time", "has no place in policy"),
         ("protocol/encoding", "import logging.config", "has no place in protocol"),
