@@ -6,21 +6,22 @@ end, streamed bodies and background tasks included. What goes wrong in here is l
 
 from __future__ import annotations
 
-import functools
-import logging
-import math
-import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from ipaddress import IPv6Address
-from typing import Any, Final, TypeAlias, TypedDict, cast
+from typing import Any, Final, TypeAlias, Unpack, cast
 from urllib.parse import quote
 
-import aiotracker
-from aiotracker import ConfigurationError, Event, InvalidEventError, PageView, Tracker, TrackerStateError
-from aiotracker.integrations.identity import Identity, IdentityOptions, WebRequest, identify
+from aiotracker import Tracker, TrackerStateError
+from aiotracker.integrations.identity import WebRequest
+from aiotracker.integrations.requests import (
+    MiddlewareOptions,
+    RequestInfo,
+    RequestTracker,
+    is_below,
+    origin_of,
+    viewed_page,
+)
 
 __all__ = [
     "MiddlewareOptions",
@@ -42,66 +43,13 @@ ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Lifespan: TypeAlias = Callable[[Any], AbstractAsyncContextManager[Any]]
 """Takes an application of any framework; what it yields, if anything, is the framework's business."""
 
-LOGGER: Final = logging.getLogger("aiotracker")
-LOG_INTERVAL: Final = 60.0  # seconds between two lines about the same thing
 TRACKER_KEY: Final = "aiotracker.tracker"
 PAGE_URL_KEY: Final = "aiotracker.page_url"
 """Where in the scope of a request these stand."""
 
-DEFAULT_IDENTITY: Final = IdentityOptions()
-SCHEMES: Final = {"ws": "http", "wss": "https"}  # a page has an address that a browser opens
-PORTS: Final = {"http": 80, "https": 443}
-MAX_PORT: Final = 65_535
-HOST: Final = re.compile(
-    r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]{2,45})\]|[A-Za-z0-9._~-]{1,255})(?::(?P<port>[0-9]{1,5}))?"
-)
 PATH_SAFE: Final = "/:@!$&'()*+,;=-._~"  # what RFC 3986 lets stand in a path
 LAST_PARTS: Final = frozenset({"http.response.body", "http.response.zerocopysend", "http.response.pathsend"})
-HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
-SUCCESSES: Final = range(200, 300)
 SERVER_ERROR: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class RequestInfo:
-    """A request that was answered.
-
-    Attributes:
-        method: `GET`, `POST`, …
-        url: the page as the visitor's browser knows it; empty when unknown.
-        path: inside the application, without its root path, decoded.
-        route: the template that matched, such as `/products/{sku}`; None where the framework does not
-            tell: Starlette, FastAPI and Litestar do.
-        status: of the answer; 500 when the application raised, or never finished an answer.
-        duration_s: seconds from the call of the application to the last part of its answer.
-        content_type: media type of the answer without its parameters, in lower case; empty without one.
-    """
-
-    method: str
-    url: str
-    path: str
-    route: str | None
-    status: int
-    duration_s: float
-    content_type: str
-
-
-RequestEvent: TypeAlias = Callable[[RequestInfo], Event | None]
-"""Makes an event of a request, or None for none."""
-
-Identify: TypeAlias = Callable[[WebRequest], Identity]
-"""Tells who made a request."""
-
-
-class MiddlewareOptions(TypedDict, total=False):
-    """The keyword arguments of `TrackerMiddleware`, for what passes them on."""
-
-    identity: IdentityOptions | Identify
-    base_url: str | None
-    page_views: bool
-    request_event: RequestEvent | None
-    include: Sequence[str | re.Pattern[str]]
-    exclude: Sequence[str | re.Pattern[str]]
 
 
 class TrackerMiddleware:
@@ -119,109 +67,54 @@ class TrackerMiddleware:
         app: ASGIApp,
         tracker: Tracker,
         *,
-        identity: IdentityOptions | Identify = DEFAULT_IDENTITY,
-        base_url: str | None = None,
-        page_views: bool = False,
-        request_event: RequestEvent | None = None,
-        include: Sequence[str | re.Pattern[str]] = (),
-        exclude: Sequence[str | re.Pattern[str]] = (),
         clock: Callable[[], float] = time.monotonic,
+        **options: Unpack[MiddlewareOptions],
     ) -> None:
         """Describe what is done with requests.
 
         Args:
             app: what answers.
             tracker: open while the application serves; each automatic event goes to it.
-            identity: what is read from requests and who is believed, or a function that does it all.
-            base_url: how visitors call the server, `https://shop.acme.com`; without it the Host header
-                says so, which is whatever a client wrote.
-            page_views: track a page view for every page that was shown, as `viewed_page()` tells.
-            request_event: makes an event of every answered request, or None for none.
-            include: paths with automatic events, all by default: a text is the path itself and all
-                below it, a pattern is searched in the path. The scope stands around every request.
-            exclude: paths without automatic events, likewise; wins over `include`.
             clock: seconds, for durations and the log.
+            options: those of `RequestTracker`.
         Raises:
-            ConfigurationError: `base_url` is no address of a web site.
+            ConfigurationError: an option that cannot work.
         """
-        if base_url is not None and not re.match(r"https?://[^/?#]+", base_url):
-            raise ConfigurationError("base_url", base_url, "must be like https://shop.acme.com")
         self.app = app
         self._tracker = tracker
-        self._identify = (
-            functools.partial(identify, options=identity)
-            if isinstance(identity, IdentityOptions)
-            else identity
-        )
-        self._base_url = base_url
-        self._events: list[RequestEvent] = [viewed_page] if page_views else []
-        if request_event is not None:
-            self._events.append(request_event)
-        self._include = tuple(include)
-        self._exclude = tuple(exclude)
-        self._clock = clock
-        self._said: dict[str, float] = {}
+        self._requests = RequestTracker(tracker, clock=clock, **options)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application answer, inside a scope."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        url, visit = self._visit(scope)
+        requests = self._requests
+        url, visit = requests.visit(lambda: web_request(scope, requests.origin))
         scope[TRACKER_KEY] = self._tracker
         scope[PAGE_URL_KEY] = url
         with visit:
             path = inner_path(scope)
-            if scope["type"] == "websocket" or not self._events or not self._is_included(path):
+            if scope["type"] == "websocket" or not requests.has_events(path):
                 await self.app(scope, receive, send)
                 return
             # As it is now: on the way to a mounted application, Starlette changes it in place.
             root_path = scope.get("root_path", "")
 
             def report(status: int, duration_s: float, content_type: str) -> None:
-                route = _route(scope, root_path)
-                self._track(RequestInfo(scope["method"], url, path, route, status, duration_s, content_type))
+                requests.report(
+                    lambda: RequestInfo(
+                        scope["method"], url, path, _route(scope, root_path), status, duration_s, content_type
+                    )
+                )
 
-            answer = _Answer(send, report, self._clock)
+            answer = _Answer(send, report, requests.clock)
             try:
                 await self.app(scope, receive, answer.send)
             except Exception:
                 answer.conclude(SERVER_ERROR)
                 raise
             answer.conclude(SERVER_ERROR)  # unless it is finished, as it should be
-
-    def _visit(self, scope: Scope) -> tuple[str, aiotracker.scope]:
-        """Return the address of the page, and a scope of who asked for it."""
-        url = ""
-        try:
-            request = web_request(scope, self._base_url)
-            url = request.url
-            who = self._identify(request)
-            return who.subject.page_url or url, aiotracker.scope(subject=who.subject, context=who.entities)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the request is not to blame
-            self._say("whose request it is was not found out", error)
-            return url, aiotracker.scope()
-
-    def _is_included(self, path: str) -> bool:
-        is_wanted = not self._include or any(_matches(rule, path) for rule in self._include)
-        return is_wanted and not any(_matches(rule, path) for rule in self._exclude)
-
-    def _track(self, request: RequestInfo) -> None:
-        """Track what a request has become. Does not wait: the answer is on its way."""
-        for make in self._events:
-            try:
-                event = make(request)
-                if event is not None:
-                    self._tracker.track_nowait(event)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the request is not to blame
-                self._say("the event of a request was not tracked", error)
-
-    def _say(self, what: str, error: Exception) -> None:
-        now = self._clock()
-        if now - self._said.get(what, -math.inf) < LOG_INTERVAL:
-            return  # what fails for one request fails for the next thousand, too
-        self._said[what] = now
-        LOGGER.error("%s: %s", what, error, exc_info=error)
 
 
 class _Answer:
@@ -303,19 +196,6 @@ def page_url_in(scope: Mapping[str, Any]) -> str:
     return str(scope[PAGE_URL_KEY])
 
 
-def viewed_page(request: RequestInfo) -> PageView | None:
-    """Return the page view of a request that got a page: GET, 2xx, HTML; None for any other.
-
-    None as well for a page whose address is unknown, or none that the pipeline would take.
-    """
-    if request.method != "GET" or request.status not in SUCCESSES or request.content_type not in HTML:
-        return None
-    try:
-        return PageView.clipped(page_url=request.url)
-    except InvalidEventError:
-        return None
-
-
 def web_request(scope: Mapping[str, Any], base_url: str | None = None) -> WebRequest:
     """Return what an ASGI scope tells of a request.
 
@@ -332,7 +212,7 @@ def inner_path(scope: Mapping[str, Any]) -> str:
     """Return the path inside the application, without its root path."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
-    if root and _is_below(path, root):
+    if root and is_below(path, root):
         return path[len(root) :] or "/"
     return path
 
@@ -347,30 +227,10 @@ def _url(scope: Mapping[str, Any], headers: Sequence[tuple[bytes, bytes]], base_
 
 def _origin(scope: Mapping[str, Any], headers: Sequence[tuple[bytes, bytes]]) -> str:
     """Return scheme, host and port; empty when they are unknown."""
-    scheme: str = scope.get("scheme", "http")
-    scheme = SCHEMES.get(scheme, scheme)
-    for name, value in headers:
-        if name == b"host" and (host := value.decode("latin-1")) and _is_host(host):
-            return f"{scheme}://{host}"
-    server, port = scope.get("server") or (None, None)
-    if server is None or port is None:  # a Unix socket has a path and no port
-        return ""
-    named = f"[{server}]" if ":" in server else server
-    return f"{scheme}://{named}" if port == PORTS.get(scheme) else f"{scheme}://{named}:{port}"
-
-
-def _is_host(text: str) -> bool:
-    """Tell whether a Host header names a host that a URL can have; a client writes what it likes."""
-    match = HOST.fullmatch(text)
-    if match is None or int(match["port"] or 0) > MAX_PORT:
-        return False
-    if match["ipv6"] is None:
-        return True
-    try:
-        IPv6Address(match["ipv6"])
-    except ValueError:
-        return False
-    return True
+    host = next((value.decode("latin-1") for name, value in headers if name == b"host"), None)
+    address, port = scope.get("server") or (None, None)
+    server = None if address is None or port is None else (address, port)  # a Unix socket has no port
+    return origin_of(scope.get("scheme", "http"), host, server)
 
 
 def _path(scope: Mapping[str, Any]) -> str:
@@ -378,16 +238,7 @@ def _path(scope: Mapping[str, Any]) -> str:
     raw: bytes = scope.get("raw_path") or quote(scope["path"], safe=PATH_SAFE).encode()
     path = raw.partition(b"?")[0].decode("latin-1")
     root = quote(scope.get("root_path", ""), safe=PATH_SAFE)
-    return path if _is_below(path, root) else root + path
-
-
-def _is_below(path: str, prefix: str) -> bool:
-    bare = prefix.rstrip("/")
-    return path == bare or path.startswith(f"{bare}/")
-
-
-def _matches(rule: str | re.Pattern[str], path: str) -> bool:
-    return _is_below(path, rule) if isinstance(rule, str) else rule.search(path) is not None
+    return path if is_below(path, root) else root + path
 
 
 def _route(scope: Mapping[str, Any], root_path: str) -> str | None:
