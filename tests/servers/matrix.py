@@ -25,12 +25,14 @@ class Program:
         target: module and variable, as servers take them.
         kinds: first parts of its paths; each `GET /<kind>/<token>` tracks an event under the token and
             answers the event's id.
+        without: names of the servers that cannot run it.
     """
 
     name: str
     interface: str
     target: str
     kinds: Sequence[str]
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,14 @@ def _gunicorn_aiohttp(program: Program, port: int) -> Sequence[str]:
     )
 
 
+def _gunicorn_wsgi(program: Program, port: int) -> Sequence[str]:
+    module = program.target.partition(":")[0]  # has the hooks of gunicorn, too
+    return (
+        *("gunicorn", "--preload", "--workers", "2", "--threads", "8", "--config", f"python:{module}"),
+        *("--no-control-socket", "--bind", f"127.0.0.1:{port}", program.target),
+    )
+
+
 SERVERS: Final = (
     Server("uvicorn", "asgi", "uvicorn", _uvicorn),
     Server("hypercorn", "asgi", "hypercorn", _hypercorn),
@@ -96,6 +106,7 @@ SERVERS: Final = (
     Server("gunicorn", "asgi", "uvicorn_worker", _gunicorn, workers=2),
     Server("run_app", "aiohttp", "aiohttp", _itself),
     Server("gunicorn", "aiohttp", "aiohttp", _gunicorn_aiohttp, workers=2),
+    Server("gunicorn", "wsgi", "gunicorn", _gunicorn_wsgi, workers=2),
 )
 
 PROGRAMS: Final = (
@@ -114,6 +125,19 @@ PROGRAMS: Final = (
         "tests.servers.programs.aiohttp_program:create_app()",
         ("await", "write", "stream", "after"),
     ),
+    Program(
+        "django",
+        "asgi",
+        "tests.servers.programs.django_program:application",
+        ("block", "await", "stream", "astream"),
+        without=frozenset({"hypercorn-trio"}),  # Django runs on asyncio
+    ),
+    Program(
+        "django-wsgi",
+        "wsgi",
+        "tests.servers.programs.django_program:wsgi",
+        ("block", "await", "stream"),
+    ),
 )
 
 
@@ -123,7 +147,7 @@ def pairs() -> list[pytest.ParameterSet]:
         pytest.param(server, program, id=f"{server.name}-{program.name}", marks=_marks(server))
         for server in SERVERS
         for program in PROGRAMS
-        if server.interface == program.interface
+        if server.interface == program.interface and server.name not in program.without
     ]
 
 
