@@ -6,11 +6,16 @@ test marked `asyncio` belongs to pytest-asyncio instead: it shows use from a use
 
 import inspect
 import os
+import signal
 
 import pytest
 from hypothesis import settings
 
 from tests import stages
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell has its background jobs ignore Ctrl-C, and programs inherit it: those that tests interrupt, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BACKENDS = [pytest.param(stages.backend(loop), id=loop, marks=stages.on_unix(loop)) for loop in stages.LOOPS]
 

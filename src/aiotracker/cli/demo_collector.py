@@ -25,6 +25,7 @@ from aiotracker.micro.server_thread import ServerThread
 __all__ = ["main"]
 
 LOOPBACK: Final = "127.0.0.1"
+CAPACITY: Final = 2_000_000  # events, none of which may be forgotten: the longest burst and a few more
 MAX_SHOWN: Final = 100
 MAX_REASONS: Final = 100
 
@@ -32,7 +33,7 @@ MAX_REASONS: Final = 100
 def main() -> None:
     """Serve until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to both; the demo decides what it means
-    log = ReceivedLog()
+    log = ReceivedLog(max_events=CAPACITY)
     server = ServerThread(App(log), LOOPBACK, 0)
     server.start()
     try:
