@@ -20,7 +20,7 @@ from aiotracker.events.base import checked_entities
 from aiotracker.policy.reasons import RefusalReason
 from aiotracker.policy.sampling import Sampling, is_kept
 from aiotracker.protocol import fields
-from aiotracker.protocol.layer import EMPTY_LAYER, Layer
+from aiotracker.protocol.layer import EMPTY_LAYER, Layer, is_anonymous
 from aiotracker.subject import Subject
 
 if TYPE_CHECKING:
@@ -106,8 +106,10 @@ class Hooks:
             tracker: what the tracker adds.
             scope: what the current scope adds.
         """
-        if self._sampling is not None and not self._is_kept(event, event_id, tracker, scope):
-            return RefusalReason.SAMPLED
+        if self._sampling is not None:
+            rate = self._sampling.rate(event_schema(event))
+            if rate < 1 and not is_kept(_sampled_by(event, event_id, tracker, scope), rate):
+                return RefusalReason.SAMPLED
         if self._context_generator is not None:
             event = self._with_more(event, self._context_generator)
         if self._before_track is None:
@@ -124,13 +126,6 @@ class Hooks:
             return RefusalReason.BEFORE_TRACK
         # All that the layers had to add is in the event by now, unless the hook took it away.
         return Prepared(changed, self._base, None if scope is None else _NOBODY[scope.anonymous])
-
-    def _is_kept(self, event: Event, event_id: str, tracker: Layer, scope: Layer | None) -> bool:
-        sampling = self._sampling
-        rate = 1.0 if sampling is None else sampling.rate(event_schema(event))
-        if rate >= 1.0:
-            return True
-        return is_kept(_sampled_by(event, event_id, tracker, scope), rate)
 
     def _merged(self, event: Event, event_id: str, tracker: Layer, scope: Layer | None) -> Event:
         """Return the event with everything in it that would be sent about who, where and what."""
@@ -178,8 +173,7 @@ def event_schema(event: Event) -> str:
 
 def _sampled_by(event: Event, event_id: str, tracker: Layer, scope: Layer | None) -> str:
     """Return the visitor's id, or the event's where there is none or it is nobody's business."""
-    is_anonymous = tracker.anonymous if scope is None or scope.anonymous is None else scope.anonymous
-    if not is_anonymous:
+    if not is_anonymous(tracker, scope):
         own = {} if event.event_subject is None else event.event_subject.pairs()
         for key in (fields.DOMAIN_USER_ID.key, fields.USER_ID.key):
             for pairs in (own, (scope or EMPTY_LAYER).pairs, tracker.pairs):

@@ -235,16 +235,19 @@ class Engine:
         backlog = self._store.backlog()
         return not backlog.events and not backlog.leased
 
+    @property
+    def _allowed_senders(self) -> int:
+        return 1 if self._destination.limit.is_learning else self._settings.concurrency
+
     def _situation(self, busy: int) -> Situation:
-        limit = self._destination.limit
         return Situation(
             now=self._clock.now(),
             backlog=self._store.backlog(),
             circuit=self._destination.circuit,
             busy=busy,
-            senders=1 if limit.is_learning else self._settings.concurrency,
+            senders=self._allowed_senders,
             batch_events=self._settings.batch_events,
-            batch_bytes=limit.current,
+            batch_bytes=self._destination.limit.current,
             linger=self._linger,
             urgent_sequence=self._urgent_sequence if self._close_by is None else math.inf,
         )
@@ -279,10 +282,10 @@ class Engine:
         after the probe that closed the circuit.
         """
         await anyio.lowlevel.checkpoint()  # a transport may answer without ever suspending
-        situation = self._situation(self._busy - 1)
-        if self._is_over() or self._busy < situation.senders or next_step(situation) != Send(is_probe=False):
+        if self._is_over() or self._busy < self._allowed_senders:
             return None
-        return await self._lease()
+        is_due = next_step(self._situation(self._busy - 1)) == Send(is_probe=False)
+        return await self._lease() if is_due else None
 
     async def _lease(self) -> Lease | None:
         """Take the next batch out of the store, without what is too old; None when nothing is left of it."""

@@ -30,6 +30,7 @@ from django.utils.module_loading import import_string
 
 from aiotracker import AiotrackerError, HostedTracker, PageView, Tracker, hosted, scope
 from aiotracker.integrations.identity import IdentityOptions, WebRequest, identify
+from aiotracker.integrations.requests import PathRules, is_page
 
 __all__ = ["TrackerMiddleware", "get_tracker", "with_lifespan"]
 
@@ -46,7 +47,6 @@ IDENTITY: Final = {field.name.upper(): field.name for field in fields(IdentityOp
 """What the options of `identify()` are called in the settings."""
 BUILDING: Final = ("COLLECTOR", "NAMESPACE", "APP_ID")
 PAGES: Final = ("PAGE_VIEWS", "INCLUDE", "EXCLUDE")
-HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
 KNOWN: Final = frozenset({"TRACKER", *BUILDING, *PAGES, *IDENTITY})
 
 LOGGER: Final = logging.getLogger("aiotracker")
@@ -163,20 +163,16 @@ class _Options:
     Attributes:
         identity: what is read from requests.
         page_views: whether to track them.
-        include: paths that count, all where it is empty: a text is the path itself and all below it, a
-            pattern is searched in the path.
-        exclude: paths that do not, likewise; wins over `include`.
+        rules: which paths count.
     """
 
     identity: IdentityOptions
     page_views: bool
-    include: tuple[Rule, ...]
-    exclude: tuple[Rule, ...]
+    rules: PathRules
 
     def wants_view_of(self, path: str) -> bool:
         """Tell whether views of a path are to be tracked."""
-        is_included = not self.include or any(_matches(rule, path) for rule in self.include)
-        return self.page_views and is_included and not any(_matches(rule, path) for rule in self.exclude)
+        return self.page_views and self.rules.allow(path)
 
 
 def _setting() -> Mapping[str, object]:
@@ -239,8 +235,7 @@ def _read_options(setting: Mapping[str, object]) -> _Options:
     return _Options(
         options,
         bool(setting.get("PAGE_VIEWS", False)),
-        _rules(setting, "INCLUDE"),
-        _rules(setting, "EXCLUDE"),
+        PathRules(_rules(setting, "INCLUDE"), _rules(setting, "EXCLUDE")),
     )
 
 
@@ -252,12 +247,6 @@ def _rules(setting: Mapping[str, object], name: str) -> tuple[Rule, ...]:
     if wrong := [rule for rule in rules if not isinstance(rule, str | re.Pattern)]:
         raise ImproperlyConfigured(f"{SETTING}: {name} has {wrong[0]!r}, which is no path and no pattern")
     return rules
-
-
-def _matches(rule: Rule, path: str) -> bool:
-    if isinstance(rule, str):
-        return path == rule or path.startswith(rule.rstrip("/") + "/")
-    return rule.search(path) is not None
 
 
 def _forget(*, setting: str, **_more: object) -> None:
@@ -310,12 +299,8 @@ def _track_view(page_url: str | None, request: HttpRequest, response: HttpRespon
 def _is_page(request: HttpRequest, response: HttpResponseBase) -> bool:
     """Tell whether a visitor got to see a page: a prefetching browser shows none yet."""
     purpose = f"{request.META.get('HTTP_SEC_PURPOSE', '')} {request.META.get('HTTP_PURPOSE', '')}"
-    return (
-        request.method == "GET"
-        and 200 <= response.status_code < 300  # noqa: PLR2004 - success
-        and str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower() in HTML
-        and "prefetch" not in purpose
-    )
+    content_type = str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
+    return is_page(str(request.method), response.status_code, content_type) and "prefetch" not in purpose
 
 
 def _covered(response: HttpResponseBase, visit: scope) -> HttpResponseBase:

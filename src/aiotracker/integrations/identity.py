@@ -31,7 +31,7 @@ __all__ = ["Identity", "IdentityOptions", "WebRequest", "identify"]
 
 MAX_COOKIE_BYTES: Final = 32_768  # four times what servers take by default
 MAX_LANGUAGE_BYTES: Final = 1024
-MAX_URL: Final = 8192  # characters; more than the pipeline takes
+MAX_URL: Final = 8192  # characters; as many as servers take of a request's first line by default
 MAX_ORDINARY_URL: Final = 340  # characters; however it is encoded, no Enrich fails it, and nobody is warned
 
 USER_AGENT: Final = b"user-agent"

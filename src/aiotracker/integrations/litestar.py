@@ -17,6 +17,7 @@ from litestar.plugins import InitPlugin
 
 from aiotracker import Tracker
 from aiotracker.integrations.asgi import MiddlewareOptions, TrackerMiddleware
+from aiotracker.integrations.requests import RequestTracker
 
 __all__ = ["TrackerDep", "TrackerPlugin"]
 
@@ -49,7 +50,7 @@ class TrackerPlugin(InitPlugin):
         Raises:
             ConfigurationError: an option that cannot work.
         """
-        TrackerMiddleware(_nothing, tracker, **options)  # wrong options are told here
+        RequestTracker(tracker, **options)  # wrong options are told here
         self._tracker = tracker
         self._argument = argument
         self._options = options
@@ -80,7 +81,3 @@ class TrackerPlugin(InitPlugin):
 
     def _provide(self) -> Tracker:
         return self._tracker
-
-
-async def _nothing(*_args: object) -> None:
-    """Stand where an application would."""

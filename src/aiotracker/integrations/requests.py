@@ -24,16 +24,19 @@ __all__ = [
     "DEFAULT_IDENTITY",
     "Identify",
     "MiddlewareOptions",
+    "PathRules",
     "RequestEvent",
     "RequestInfo",
     "RequestTracker",
     "is_below",
+    "is_page",
     "origin_of",
     "viewed_page",
 ]
 
 LOGGER: Final = logging.getLogger("aiotracker")
 LOG_INTERVAL: Final = 60.0  # seconds between two lines about the same thing
+NOT_TRACKED: Final = "the event of a request was not tracked"
 
 DEFAULT_IDENTITY: Final = IdentityOptions()
 HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
@@ -88,6 +91,25 @@ class MiddlewareOptions(TypedDict, total=False):
     exclude: Sequence[str | re.Pattern[str]]
 
 
+@dataclass(frozen=True, slots=True)
+class PathRules:
+    """Which paths of a site have automatic events.
+
+    Attributes:
+        include: all where it is empty: a text is the path itself and all below it, a pattern is searched in
+            the path.
+        exclude: likewise; wins over `include`.
+    """
+
+    include: tuple[str | re.Pattern[str], ...] = ()
+    exclude: tuple[str | re.Pattern[str], ...] = ()
+
+    def allow(self, path: str) -> bool:
+        """Tell whether a path is included, and not excluded."""
+        is_wanted = not self.include or any(_matches(rule, path) for rule in self.include)
+        return is_wanted and not any(_matches(rule, path) for rule in self.exclude)
+
+
 class RequestTracker:
     """Finds out who makes requests, and tracks those that are wanted as events."""
 
@@ -131,8 +153,7 @@ class RequestTracker:
         self._events: list[RequestEvent] = [viewed_page] if page_views else []
         if request_event is not None:
             self._events.append(request_event)
-        self._include = tuple(include)
-        self._exclude = tuple(exclude)
+        self._rules = PathRules(tuple(include), tuple(exclude))
         self.clock = clock
         self._said: dict[str, float] = {}
 
@@ -150,20 +171,22 @@ class RequestTracker:
 
     def has_events(self, path: str) -> bool:
         """Tell whether a request for a path may make events."""
-        if not self._events:
-            return False
-        is_wanted = not self._include or any(_matches(rule, path) for rule in self._include)
-        return is_wanted and not any(_matches(rule, path) for rule in self._exclude)
+        return bool(self._events) and self._rules.allow(path)
 
     def report(self, build: Callable[[], RequestInfo]) -> None:
         """Track what a request has become. Does not wait: the answer is on its way."""
+        try:
+            info = build()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the request is not to blame
+            self._say(NOT_TRACKED, error)
+            return
         for make in self._events:
             try:
-                event = make(build())
+                event = make(info)
                 if event is not None:
                     self._tracker.track_nowait(event)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the request is not to blame
-                self._say("the event of a request was not tracked", error)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._say(NOT_TRACKED, error)
 
     def _say(self, what: str, error: Exception) -> None:
         now = self.clock()
@@ -178,12 +201,23 @@ def viewed_page(request: RequestInfo) -> PageView | None:
 
     None as well for a page whose address is unknown, or none that the pipeline would take.
     """
-    if request.method != "GET" or request.status not in SUCCESSES or request.content_type not in HTML:
+    if not is_page(request.method, request.status, request.content_type):
         return None
     try:
         return PageView.clipped(page_url=request.url)
     except InvalidEventError:
         return None
+
+
+def is_page(method: str, status: int, content_type: str) -> bool:
+    """Tell whether a request was answered with a page: GET, 2xx, HTML.
+
+    Args:
+        method: `GET`, `POST`, …
+        status: of the answer.
+        content_type: of the answer, without its parameters, in lower case.
+    """
+    return method == "GET" and status in SUCCESSES and content_type in HTML
 
 
 def origin_of(scheme: str, host: str | None, server: tuple[str, int] | None) -> str:

@@ -15,6 +15,7 @@ from aiotracker.integrations.asgi import (
     tracker_in,
     tracker_lifespan,
 )
+from aiotracker.integrations.requests import RequestTracker
 
 __all__ = ["TrackerMiddleware", "install", "page_url_of", "tracker_lifespan", "tracker_of"]
 
@@ -37,7 +38,7 @@ def install(app: Starlette, tracker: Tracker, **options: Unpack[MiddlewareOption
         ConfigurationError: an option that cannot work.
         RuntimeError: the application has started.
     """
-    TrackerMiddleware(app, tracker, **options)  # wrong options are told here, not with the first request
+    RequestTracker(tracker, **options)  # wrong options are told here, not with the first request
     app.add_middleware(TrackerMiddleware, tracker=tracker, **options)
     app.router.lifespan_context = tracker_lifespan(tracker, app.router.lifespan_context)
 

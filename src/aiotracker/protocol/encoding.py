@@ -20,7 +20,7 @@ from pydantic_core import from_json
 from aiotracker.entities import SelfDescribingJson
 from aiotracker.normalise import json_text
 from aiotracker.protocol import fields
-from aiotracker.protocol.layer import Layer, json_members
+from aiotracker.protocol.layer import Layer, is_anonymous, json_members
 from aiotracker.protocol.record import RECORD_START, Kind, Record
 from aiotracker.protocol.rules import wire
 from aiotracker.protocol.text import quoted
@@ -77,7 +77,7 @@ def encode(
     Raises:
         InvalidDataError: self-describing data or an entity has no JSON form.
     """
-    is_anonymous = tracker.anonymous if scope is None or scope.anonymous is None else scope.anonymous
+    is_private = is_anonymous(tracker, scope)
     plan = _plan(type(event))
     values = event.__dict__
     given_id, given_ms = values["event_id"], values["created_at"]
@@ -95,14 +95,16 @@ def encode(
         outer = f'{{"schema":"{SELF_DESCRIBING_SCHEMA}","data":{inner}}}'
         text.append(_json_member(fields.SELF_DESCRIBING, fields.SELF_DESCRIBING_BASE64, outer, encoding))
     if values["context"] or tracker.entities or (scope is not None and scope.entities):
-        entities = _entity_texts(event, tracker, scope, encoding, is_anonymous=is_anonymous is True)
+        entities = _entity_texts(event, tracker, scope, encoding, is_private=is_private)
         if entities:
             outer = f'{{"schema":"{ENTITIES_SCHEMA}","data":[{",".join(entities)}]}}'
             text.append(_json_member(fields.ENTITIES, fields.ENTITIES_BASE64, outer, encoding))
 
-    below = None if is_anonymous else _apart_members(tracker, scope, values["event_subject"])
-    text.append(_merged_members(event, tracker, scope, is_anonymous is True) if below is None else below)
-    return Record(_ANONYMOUS if is_anonymous else _ORDINARY, "".join(text).encode())
+    below = None if is_private else _apart_members(tracker, scope, values["event_subject"])
+    if below is None:
+        below = _merged_members(event, tracker, scope, is_private=is_private)
+    text.append(below)
+    return Record(_ANONYMOUS if is_private else _ORDINARY, "".join(text).encode())
 
 
 def decode(data: bytes) -> dict[str, str]:
@@ -180,7 +182,7 @@ def _apart_members(tracker: Layer, scope: Layer | None, subject: Subject | None)
     return "".join(texts)
 
 
-def _merged_members(event: Event, tracker: Layer, scope: Layer | None, is_anonymous: bool) -> str:  # noqa: FBT001 - a private step
+def _merged_members(event: Event, tracker: Layer, scope: Layer | None, *, is_private: bool) -> str:
     """Return what is below an event's own fields as JSON members, without repeating a key."""
     merged = dict(tracker.pairs)
     if scope is not None:
@@ -191,7 +193,7 @@ def _merged_members(event: Event, tracker: Layer, scope: Layer | None, is_anonym
     for name, field in event.wired():
         if values[name] is not None:
             merged.pop(field.key, None)
-    if is_anonymous:
+    if is_private:
         merged = {k: v for k, v in merged.items() if k not in fields.PRIVATE_FIELDS}
     return json_members(merged)
 
@@ -218,7 +220,7 @@ def _described_text(schema: str, data: object, path: str, encoding: Encoding) ->
 
 
 def _entity_texts(
-    event: Event, tracker: Layer, scope: Layer | None, encoding: Encoding, *, is_anonymous: bool
+    event: Event, tracker: Layer, scope: Layer | None, encoding: Encoding, *, is_private: bool
 ) -> list[str]:
     texts = []
     for where, entities in (
@@ -231,6 +233,6 @@ def _entity_texts(
                 schema, data = entity.schema, entity.data
             else:
                 schema, data = entity.schema_key.uri, entity.self_description()
-            if not (is_anonymous and schema.startswith(SESSION_SCHEMA)):
+            if not (is_private and schema.startswith(SESSION_SCHEMA)):
                 texts.append(_described_text(schema, data, f"{where}[{index}].data", encoding))
     return texts

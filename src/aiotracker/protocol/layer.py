@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aiotracker.entities import Entity, SelfDescribingJson
 
-__all__ = ["EMPTY_LAYER", "Layer", "json_members"]
+__all__ = ["EMPTY_LAYER", "Layer", "is_anonymous", "json_members"]
 
 
 def json_members(pairs: Mapping[str, str]) -> str:
@@ -73,3 +73,10 @@ class Layer:
 
 
 EMPTY_LAYER: Final = Layer({})
+
+
+def is_anonymous(tracker: Layer, scope: Layer | None) -> bool:
+    """Tell whether events travel without what identifies a person: the scope's word counts, if it has one."""
+    if scope is not None and scope.anonymous is not None:
+        return scope.anonymous
+    return tracker.anonymous is True
