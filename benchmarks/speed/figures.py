@@ -31,6 +31,12 @@ WORDS: Final = {
     "mix": "mix",
 }
 
+BATCH_GOALS: Final[Mapping[int, Mapping[str, tuple[float, float]]]] = {
+    500: {PAGE: (0.45, 0.33), VISITOR: (0.45, 0.33), STRUCTURED: (0.45, 0.33), ONE: (0.30, 0.25)},
+    10: {PAGE: (0.9, 0.4), VISITOR: (0.9, 0.4)},
+}
+"""Shares of the official tracker's time by size of a batch and workload: over httpx, over the fastest."""
+
 BURST_EVENTS: Final = 50_000
 
 
@@ -113,8 +119,7 @@ def figures(results: Results) -> list[Figure]:
     """Return the table of goals."""
     return [
         *_throughput(results),
-        *_batch_500(results),
-        *_batch_10(results),
+        *_batches(results),
         *_making(results),
         *_encoding(results),
         *_other_languages(results),
@@ -140,41 +145,21 @@ def _throughput(results: Results) -> Iterator[Figure]:
         )
 
 
-def _batch_500(results: Results) -> Iterator[Figure]:
-    goals = {
-        PAGE: (0.45, 0.33),
-        VISITOR: (0.45, 0.33),
-        STRUCTURED: (0.45, 0.33),
-        ONE: (0.30, 0.25),
-    }
-    for workload, (by_httpx, by_fastest) in goals.items():
-        for transport, goal, words in (
-            ("httpx", by_httpx, "httpx"),
-            (results.fastest(), by_fastest, f"fastest transport: {results.fastest()}"),
-        ):
-            yield _ratio(
-                f"cpu-500-{workload}-{'httpx' if words == 'httpx' else 'fastest'}",
-                f"CPU per event, batch 500 both, {WORDS[workload]}, {words}",
-                results.cpu_us("delivery", f"ours-{transport}-500", workload),
-                results.cpu_us("delivery", "official-500", workload),
-                goal,
-            )
-
-
-def _batch_10(results: Results) -> Iterator[Figure]:
+def _batches(results: Results) -> Iterator[Figure]:
     fastest = results.fastest()
-    for workload in (PAGE, VISITOR):
-        for transport, goal, words in (
-            ("httpx", 0.9, "httpx"),
-            (fastest, 0.4, f"fastest transport: {fastest}"),
-        ):
-            yield _ratio(
-                f"cpu-10-{workload}-{'httpx' if words == 'httpx' else 'fastest'}",
-                f"CPU per event, batch 10 both, {WORDS[workload]}, {words}",
-                results.cpu_us("delivery", f"ours-{transport}-10", workload),
-                results.cpu_us("delivery", "official-10", workload),
-                goal,
-            )
+    for size, goals in BATCH_GOALS.items():
+        for workload, (by_httpx, by_fastest) in goals.items():
+            for kind, transport, goal, words in (
+                ("httpx", "httpx", by_httpx, "httpx"),
+                ("fastest", fastest, by_fastest, f"fastest transport: {fastest}"),
+            ):
+                yield _ratio(
+                    f"cpu-{size}-{workload}-{kind}",
+                    f"CPU per event, batch {size} both, {WORDS[workload]}, {words}",
+                    results.cpu_us("delivery", f"ours-{transport}-{size}", workload),
+                    results.cpu_us("delivery", f"official-{size}", workload),
+                    goal,
+                )
 
 
 def _making(results: Results) -> Iterator[Figure]:

@@ -174,10 +174,10 @@ def test_forged_host_headers_fail_no_event(tmp_path: Path) -> None:
     assert len(forged) * ["https://shop.acme.com/products/tea-1"] == pages
 
 
-def played(script: str, collector: str, *args: str, expected: str = "$^") -> str:
-    """Return what an example printed that ends by itself, and said nothing odd but what is expected."""
-    ended = subprocess.run(
-        [sys.executable, "-X", "dev", script, *args],
+def ended(collector: str, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run Python to its end, with everything told that it complains of."""
+    return subprocess.run(
+        [sys.executable, "-X", "dev", *command],
         cwd=ROOT,
         env={**os.environ, "COLLECTOR_URL": collector},
         capture_output=True,
@@ -185,9 +185,14 @@ def played(script: str, collector: str, *args: str, expected: str = "$^") -> str
         timeout=DEADLINE,
         check=False,
     )
-    odd = [line for line in ended.stderr.splitlines() if ODD.search(line) and not re.search(expected, line)]
-    assert (0, []) == (ended.returncode, odd), ended.stderr
-    return ended.stdout
+
+
+def played(script: str, collector: str, *args: str, expected: str = "$^") -> str:
+    """Return what an example printed that ends by itself, and said nothing odd but what is expected."""
+    result = ended(collector, script, *args)
+    odd = [line for line in result.stderr.splitlines() if ODD.search(line) and not re.search(expected, line)]
+    assert (0, []) == (result.returncode, odd), result.stderr
+    return result.stdout
 
 
 def described(micro: Micro) -> list[tuple[str, Any]]:

@@ -1,13 +1,10 @@
 """The examples of programs without a loop work as they stand, with a real collector behind them."""
 
-import os
-import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
 from aiotracker.micro import Micro
-from tests.end_to_end.test_examples import DEADLINE, ODD, ROOT, STOPPED, VISITORS, asked, running
+from tests.end_to_end.test_examples import DEADLINE, ODD, STOPPED, VISITORS, asked, ended, running
 
 DJANGO_UVICORN = ["-m", "uvicorn", "examples.django_app:application", "--port", "0"]
 SHIP = "from examples.celery_tasks import ship_order as s; s.apply(('o-1', 'tea-1', 2, 'u-1')).get()"
@@ -15,16 +12,9 @@ SHIP = "from examples.celery_tasks import ship_order as s; s.apply(('o-1', 'tea-
 
 def run(command: list[str], collector: str) -> str:
     """Run a program to its end; return what it complained of."""
-    ended = subprocess.run(
-        [sys.executable, "-X", "dev", *command],
-        cwd=ROOT,
-        env={**os.environ, "COLLECTOR_URL": collector},
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=True,
-    )
-    return ended.stderr
+    result = ended(collector, *command)
+    result.check_returncode()
+    return result.stderr
 
 
 def shown(url: str) -> str:

@@ -109,6 +109,11 @@ class FakeTransport:
         self.open_step: Step = 200
         self.close_step: Step = 200
 
+    @property
+    def events(self) -> list[Mapping[str, str]]:
+        """Every event that was sent, oldest first."""
+        return [event for sent in self.sent for event in sent.events]
+
     async def open(self, url: CollectorURL) -> None:
         """Get ready."""
         self.opened += 1

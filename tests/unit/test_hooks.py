@@ -44,7 +44,7 @@ async def sent(bench: Bench, *events: Event) -> list[dict[str, Any]]:
     for event in events:
         await bench.tracker.track(event)
     await bench.flush()
-    return [dict(event) for one in bench.transport.sent for event in one.events]
+    return [dict(event) for event in bench.transport.events]
 
 
 def refused(bench: Bench) -> Mapping[RefusalReason, int]:

@@ -10,6 +10,7 @@ import pytest
 
 from aiotracker import AiotrackerWarning, SelfDescribingJson, Subject, current_scope, scope
 from tests.fakes.bench import Bench, TrackWith, view
+from tests.fakes.visits import user
 
 
 def entity(name: str) -> SelfDescribingJson:
@@ -17,17 +18,11 @@ def entity(name: str) -> SelfDescribingJson:
     return SelfDescribingJson(f"iglu:com.acme/{name}/jsonschema/1-0-0", {})
 
 
-def user() -> str | None:
-    """Return the user of the current scope."""
-    layer = current_scope()
-    return None if layer is None else layer.pairs.get("uid")
-
-
 async def sent(bench: Bench, *names: str) -> list[dict[str, Any]]:
     """Track events, deliver them, and return what arrived, in order."""
     await bench.track(*names)
     await bench.flush()
-    return [dict(event) for one in bench.transport.sent for event in one.events]
+    return [dict(event) for event in bench.transport.events]
 
 
 async def test_outside_of_every_scope_there_is_none() -> None:

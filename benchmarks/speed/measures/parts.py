@@ -32,7 +32,7 @@ from benchmarks.speed.workloads import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from aiotracker import Event
     from aiotracker.protocol.record import Record
@@ -123,13 +123,10 @@ async def tracked(tracker: Tracker, events: list[Event]) -> float:
 
 async def request_parts(url: str) -> list[dict[str, object]]:
     """Return what a request of 5 KB takes on each transport, one after the other on one connection."""
-    return [{"transport": name, "cpu_us": cost} async for name, cost in _requests(url)]
-
-
-async def _requests(url: str) -> AsyncIterator[tuple[str, float]]:
     address = Emitter(url).url
     headers = (("Content-Type", CONTENT_TYPE),)
     request = Request("POST", address.post_url, headers, b"x" * BODY_BYTES)
+    parts: list[dict[str, object]] = []
     for name in ("httpx", "aiohttp"):
         try:
             transport = transport_of(name)
@@ -143,4 +140,5 @@ async def _requests(url: str) -> AsyncIterator[tuple[str, float]]:
                 await transport.send(request)
             times.append((time.process_time() - began) / REQUESTS * 1e6)
         await transport.aclose()
-        yield name, min(times)
+        parts.append({"transport": name, "cpu_us": min(times)})
+    return parts

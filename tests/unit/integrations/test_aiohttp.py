@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Never
 
@@ -13,7 +13,7 @@ from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 from yarl import URL
 
-from aiotracker import ConfigurationError, StructuredEvent, Subject, Tracker
+from aiotracker import ConfigurationError, StructuredEvent, Tracker
 from aiotracker.integrations.aiohttp import (
     TRACKER_KEY,
     page_url_of,
@@ -23,10 +23,10 @@ from aiotracker.integrations.aiohttp import (
     tracker_of,
     web_request,
 )
-from aiotracker.integrations.identity import Identity, WebRequest
 from aiotracker.integrations.requests import RequestInfo
 from tests import stages
-from tests.fakes.bench import Bench, TrackWith
+from tests.fakes.bench import Bench
+from tests.fakes.visits import by_user, deeds, did
 
 Client = TestClient[web.Request, web.Application]
 
@@ -43,33 +43,6 @@ def anyio_backend(request: pytest.FixtureRequest) -> object:
     return request.param
 
 
-@pytest.fixture
-def bench(track_with: TrackWith) -> Bench:
-    """Build a tracker that is not open, and its collector."""
-    return track_with.build()
-
-
-def user(request: WebRequest) -> Identity:
-    """Believe a header."""
-    name = dict(request.headers).get(b"x-user")
-    return Identity(Subject(user_id=name.decode() if name else None))
-
-
-def did(action: str) -> StructuredEvent:
-    """Return an event that the tests tell apart by its action."""
-    return StructuredEvent(category="test", action=action)
-
-
-def seen(bench: Bench) -> list[Mapping[str, str]]:
-    """Return the events that arrived, oldest first."""
-    return [event for sent in bench.transport.sent for event in sent.events]
-
-
-def deeds(bench: Bench) -> list[tuple[str, str | None]]:
-    """Return what was done by whom, in order."""
-    return [(event["se_ac"], event.get("uid")) for event in seen(bench) if "se_ac" in event]
-
-
 @asynccontextmanager
 async def serving(app: web.Application) -> AsyncIterator[Client]:
     """Serve an application on a port of this machine."""
@@ -80,7 +53,7 @@ async def serving(app: web.Application) -> AsyncIterator[Client]:
 def application(bench: Bench, **options: Any) -> web.Application:
     """Return an application whose every request tells its user."""
     app = web.Application()
-    setup(app, bench.tracker, **{"identity": user, **options})
+    setup(app, bench.tracker, **{"identity": by_user, **options})
     return app
 
 
@@ -122,7 +95,7 @@ async def test_an_identity_is_found_by_default(bench: Bench) -> None:
         )
         page = await answer.text()
 
-    event = seen(bench)[0]
+    event = bench.transport.events[0]
     assert "https://shop.acme.com/tea/t%2F1?colour=green" == page == event["url"]
     assert "127.0.0.1" == event["ip"]
 
@@ -318,7 +291,7 @@ async def test_pages_are_viewed_by_themselves(bench: Bench) -> None:
         await client.get("/broken")
         await client.get("/nowhere")
 
-    views = [(event["url"], event["uid"]) for event in seen(bench) if event["e"] == "pv"]
+    views = [(event["url"], event["uid"]) for event in bench.transport.events if event["e"] == "pv"]
     assert [("https://acme.com/tea/1", "u-1")] == views
 
 

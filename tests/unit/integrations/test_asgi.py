@@ -32,6 +32,7 @@ from aiotracker.integrations.asgi import (
 from aiotracker.integrations.identity import Identity, IdentityOptions, WebRequest
 from tests.fakes.asgi import ASGIApp, Message, Receive, Scope, Send, ask, http_scope, running, talk
 from tests.fakes.bench import Bench, TrackWith
+from tests.fakes.visits import user, with_token
 
 HTML = {
     "type": "http.response.start",
@@ -70,17 +71,6 @@ def token(request: WebRequest) -> Identity:
     return Identity(Subject(user_id=name), (entity,))
 
 
-def with_token(name: str) -> dict[str, Any]:
-    """Return the arguments of a request by a visitor."""
-    return {"headers": [(b"host", b"shop.acme.com"), (b"x-token", name.encode())]}
-
-
-def user() -> str | None:
-    """Return the user of the current scope."""
-    layer = current_scope()
-    return None if layer is None else layer.pairs.get("uid")
-
-
 def labelled(request: RequestInfo) -> Event:
     """Return an event that says most of what is known of a request."""
     return StructuredEvent(
@@ -95,7 +85,7 @@ def labelled(request: RequestInfo) -> Event:
 async def events(bench: Bench) -> list[Mapping[str, str]]:
     """Return what has arrived, after sending what waits."""
     await bench.flush()
-    return [event for sent in bench.transport.sent for event in sent.events]
+    return bench.transport.events
 
 
 # -- who ----------------------------------------------------------------------------------------------

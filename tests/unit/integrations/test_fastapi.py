@@ -3,7 +3,7 @@
 import functools
 import warnings
 from collections.abc import AsyncIterator, Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import anyio
 import pytest
@@ -12,45 +12,20 @@ from fastapi.responses import HTMLResponse
 
 from aiotracker import (
     AiotrackerWarning,
-    StructuredEvent,
     Subject,
     Tracker,
     TrackerStateError,
-    current_scope,
     scope,
 )
-from aiotracker.integrations.asgi import RequestInfo
 from aiotracker.integrations.fastapi import TrackerDep, get_tracker, install
-from aiotracker.integrations.identity import Identity, WebRequest
 from tests.fakes.asgi import ask, running, talk
 from tests.fakes.bench import Bench, TrackWith, view
-
-
-def token(request: WebRequest) -> Identity:
-    """Identify a visitor by a header of the test's own."""
-    return Identity(Subject(user_id=dict(request.headers).get(b"x-token", b"nobody").decode()))
-
-
-def with_token(name: str) -> dict[str, Any]:
-    """Return the arguments of a request by a visitor."""
-    return {"headers": [(b"host", b"shop.acme.com"), (b"x-token", name.encode())]}
-
-
-def user() -> str | None:
-    """Return the user of the current scope."""
-    layer = current_scope()
-    return None if layer is None else layer.pairs.get("uid")
-
-
-def labelled(request: RequestInfo) -> StructuredEvent:
-    """Return an event that says which route was taken, and how it went."""
-    action = f"{request.method} {request.route}"
-    return StructuredEvent(category="request", action=action, label=str(request.status))
+from tests.fakes.visits import by_token, labelled, with_token
 
 
 def arrived(bench: Bench) -> list[tuple[str, str]]:
     """Return the last part of the page and the user of what has arrived, sorted."""
-    events = [event for sent in bench.transport.sent for event in sent.events]
+    events = bench.transport.events
     return sorted((event["url"].rpartition("/")[2], event["uid"]) for event in events)
 
 
@@ -69,7 +44,7 @@ async def test_endpoints_get_the_tracker(track_with: TrackWith) -> None:
         tracker.track_nowait(view(name))
         return name
 
-    install(app, bench.tracker, identity=token)
+    install(app, bench.tracker, identity=by_token)
     async with running(app), anyio.create_task_group() as tasks:
         for number in range(10):
             for kind in ("awaits", "blocks"):
@@ -92,7 +67,7 @@ async def test_websockets_get_the_tracker(track_with: TrackWith) -> None:
         async for text in socket.iter_text():
             await tracker.track(view(text))
 
-    install(app, bench.tracker, identity=token)
+    install(app, bench.tracker, identity=by_token)
     async with running(app):
         await talk(app, "/chat", "one", "two", **with_token("ann"))
 
@@ -110,7 +85,7 @@ async def test_background_tasks_keep_the_visitor(track_with: TrackWith) -> None:
         afterwards.add_task(tracker.track_nowait, view("blocked"))
         return "ordered"
 
-    install(app, bench.tracker, identity=token)
+    install(app, bench.tracker, identity=by_token)
     async with running(app):
         await ask(app, **with_token("ann"))
 
@@ -137,7 +112,7 @@ async def test_an_async_dependency_may_add_to_the_scope(track_with: TrackWith) -
         await tracker.track(view("nobody"))
         return "ok"
 
-    install(app, bench.tracker, identity=token)
+    install(app, bench.tracker, identity=by_token)
     async with running(app):
         await ask(app, "/blocks", **with_token("ann"))
         await ask(app, "/nobody", **with_token("ann"))
@@ -160,7 +135,7 @@ async def test_a_plain_dependency_cannot_add_to_the_scope(track_with: TrackWith)
         await tracker.track(view("awaited"))
         return "ok"
 
-    install(app, bench.tracker, identity=token)
+    install(app, bench.tracker, identity=by_token)
     async with running(app):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -192,7 +167,7 @@ async def test_routers_are_told_with_their_prefixes(track_with: TrackWith) -> No
         for path in ("/products/1", "/shop/products/2", "/inner/products/3", "/shop"):
             await ask(app, path)
 
-    events = [event for sent in bench.transport.sent for event in sent.events]
+    events = bench.transport.events
     assert [
         "GET /products/{sku}",
         "GET /shop/products/{sku}",
@@ -219,7 +194,7 @@ async def test_answers_of_the_framework_count_as_they_are(track_with: TrackWith)
         with pytest.raises(LookupError):
             await ask(app, "/1")
 
-    events = [event for sent in bench.transport.sent for event in sent.events]
+    events = bench.transport.events
     assert ["404", "422", "500"] == [event["se_la"] for event in events]
 
 
@@ -236,7 +211,7 @@ async def test_pages_are_viewed_without_code(track_with: TrackWith) -> None:
     async def json() -> str:
         return "tea"
 
-    install(app, bench.tracker, identity=token, page_views=True, exclude=["/docs"])
+    install(app, bench.tracker, identity=by_token, page_views=True, exclude=["/docs"])
     async with running(app):
         for path in ("/page", "/json", "/docs"):
             await ask(app, path, **with_token("ann"))

@@ -11,38 +11,11 @@ from litestar.background_tasks import BackgroundTask
 from litestar.params import FromPath
 from litestar.response import Response, Stream
 
-from aiotracker import ConfigurationError, StructuredEvent, Subject, Tracker
+from aiotracker import ConfigurationError, StructuredEvent, Tracker
 from aiotracker.integrations.asgi import RequestInfo
-from aiotracker.integrations.identity import Identity, WebRequest
 from aiotracker.integrations.litestar import TrackerDep, TrackerPlugin
-from tests.fakes.bench import Bench, TrackWith
-
-
-@pytest.fixture
-def bench(track_with: TrackWith) -> Bench:
-    """Build a tracker that is not open, and its collector."""
-    return track_with.build()
-
-
-def user(request: WebRequest) -> Identity:
-    """Believe a header."""
-    name = dict(request.headers).get(b"x-user")
-    return Identity(Subject(user_id=name.decode() if name else None))
-
-
-def did(action: str) -> StructuredEvent:
-    """Return an event that the tests tell apart by its action."""
-    return StructuredEvent(category="test", action=action)
-
-
-def seen(bench: Bench) -> list[Mapping[str, str]]:
-    """Return the events that arrived, oldest first."""
-    return [event for sent in bench.transport.sent for event in sent.events]
-
-
-def deeds(bench: Bench) -> list[tuple[str, str | None]]:
-    """Return what was done by whom, in order."""
-    return [(event["se_ac"], event.get("uid")) for event in seen(bench) if "se_ac" in event]
+from tests.fakes.bench import Bench
+from tests.fakes.visits import by_user, deeds, did
 
 
 @asynccontextmanager
@@ -60,7 +33,7 @@ def application(
     bench: Bench, *handlers: Any, plugin: Mapping[str, Any] | None = None, **options: Any
 ) -> Litestar:
     """Return an application whose every request tells its user."""
-    tracking = TrackerPlugin(bench.tracker, **{"identity": user, **(plugin or {})})
+    tracking = TrackerPlugin(bench.tracker, **{"identity": by_user, **(plugin or {})})
     return Litestar([*handlers], plugins=[tracking], openapi_config=None, logging_config=None, **options)
 
 

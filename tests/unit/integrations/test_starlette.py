@@ -17,39 +17,16 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
-from aiotracker import ConfigurationError, PageView, StructuredEvent, Subject, Tracker, current_scope
-from aiotracker.integrations.asgi import RequestInfo
-from aiotracker.integrations.identity import Identity, WebRequest
+from aiotracker import ConfigurationError, PageView, Tracker
 from aiotracker.integrations.starlette import install, page_url_of, tracker_of
 from tests.fakes.asgi import ask, running, talk
 from tests.fakes.bench import Bench, TrackWith, view
-
-
-def token(request: WebRequest) -> Identity:
-    """Identify a visitor by a header of the test's own."""
-    return Identity(Subject(user_id=dict(request.headers).get(b"x-token", b"nobody").decode()))
-
-
-def with_token(name: str) -> dict[str, Any]:
-    """Return the arguments of a request by a visitor."""
-    return {"headers": [(b"host", b"shop.acme.com"), (b"x-token", name.encode())]}
-
-
-def user() -> str | None:
-    """Return the user of the current scope."""
-    layer = current_scope()
-    return None if layer is None else layer.pairs.get("uid")
-
-
-def labelled(request: RequestInfo) -> StructuredEvent:
-    """Return an event that says which route was taken, and how it went."""
-    action = f"{request.method} {request.route}"
-    return StructuredEvent(category="request", action=action, label=str(request.status))
+from tests.fakes.visits import by_token, labelled, user, with_token
 
 
 def actions(bench: Bench) -> list[str]:
     """Return what has arrived of the events above."""
-    return [f"{event['se_ac']} {event['se_la']}" for sent in bench.transport.sent for event in sent.events]
+    return [f"{event['se_ac']} {event['se_la']}" for event in bench.transport.events]
 
 
 def pages(bench: Bench) -> list[str]:
@@ -66,12 +43,12 @@ async def test_one_line_does_everything(track_with: TrackWith) -> None:
         return HTMLResponse("shown")
 
     app = Starlette(routes=[Route("/products/{sku}", show)])
-    install(app, bench.tracker, identity=token, page_views=True)
+    install(app, bench.tracker, identity=by_token, page_views=True)
 
     async with running(app):
         await ask(app, "/products/tea-1", **with_token("ann"))
 
-    events = [event for sent in bench.transport.sent for event in sent.events]
+    events = bench.transport.events
     assert [("tea-1/shown", "ann"), ("products/tea-1", "ann")] == [
         ("/".join(event["url"].split("/")[-2:]), event["uid"]) for event in events
     ]
@@ -206,7 +183,7 @@ async def test_concurrent_requests_are_never_mixed(track_with: TrackWith) -> Non
     kinds: list[Callable[[Request], Any]] = [awaits, blocks, streams, afterwards]
     app = Starlette(routes=[Route(f"/{kind.__name__}/{{name}}", kind) for kind in kinds])
     app.add_middleware(BaseHTTPMiddleware, dispatch=around)
-    install(app, bench.tracker, identity=token)
+    install(app, bench.tracker, identity=by_token)
 
     async with running(app), anyio.create_task_group() as tasks:
         for number in range(10):
@@ -215,7 +192,7 @@ async def test_concurrent_requests_are_never_mixed(track_with: TrackWith) -> Non
                 path = f"/{kind.__name__}/{name}"
                 tasks.start_soon(functools.partial(ask, app, path, **with_token(name)))
 
-    events = [event for sent in bench.transport.sent for event in sent.events]
+    events = bench.transport.events
     assert 50 == len(events)
     assert [] == [event for event in events if event["url"].rpartition("/")[2] != event["uid"]]
 
@@ -231,7 +208,7 @@ async def test_a_websocket_has_its_tracker_and_its_visitor(track_with: TrackWith
             await socket.send_text(str(user()))
 
     app = Starlette(routes=[WebSocketRoute("/chat", chat)])
-    install(app, bench.tracker, identity=token)
+    install(app, bench.tracker, identity=by_token)
 
     async with running(app):
         said = await talk(app, "/chat", "one", "two", **with_token("ann"))
