@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiotracker import PageView, SelfDescribing, SelfDescribingJson
-from aiotracker.integrations.identity import Identity, IdentityOptions, WebRequest, identify
+from aiotracker.integrations.forwarding import UNSAID, is_host
+from aiotracker.integrations.identity import Identity, IdentityOptions, WebRequest, identify, page_origin
+from aiotracker.integrations.requests import origin_of
 from aiotracker.protocol.envelope import post_body
 from tests.property.strategies import hostile_texts, urls
 from tests.property.test_payloads import NOW_MS, complaints, record_of, request
@@ -74,10 +76,19 @@ def encoded(texts: st.SearchStrategy[str]) -> st.SearchStrategy[bytes]:
     return st.one_of(whole, st.builds(b"".join, st.tuples(noise, whole, noise)), noise)
 
 
+schemes = st.sampled_from(["http", "https", "HTTPS", "wss", "gopher", ""])
+hosts = st.sampled_from(["acme.com", "shop.acme.com:8443", "[::1]", "[::1", "a|b", ""]) | addresses
 values = {
     "x-forwarded-for": encoded(node_lists),
     "x-real-ip": encoded(addresses),
-    "forwarded": encoded(st.lists(addresses.map('for="{}";proto=http'.format), max_size=5).map(", ".join)),
+    "forwarded": encoded(
+        st.lists(st.builds('for="{}";proto={};host="{}"'.format, addresses, schemes, hosts), max_size=5).map(
+            ", ".join
+        )
+    ),
+    "x-forwarded-proto": encoded(st.lists(schemes, max_size=3).map(", ".join)),
+    "x-forwarded-host": encoded(st.lists(hosts, max_size=3).map(", ".join)),
+    "host": encoded(hosts),
     "user-agent": encoded(hostile_texts),
     "accept-language": encoded(
         st.lists(st.builds("{};q={}".format, st.text("de-*", max_size=9), st.floats(0, 2))).map(",".join)
@@ -150,6 +161,21 @@ def test_the_same_request_is_the_same_person(web: WebRequest, options: IdentityO
     assert identify(web, options) == identify(web, options)
 
 
+@given(requests, st.sampled_from(OPTIONS))
+def test_whatever_proxies_say_a_page_has_a_scheme_and_a_host(
+    web: WebRequest, options: IdentityOptions
+) -> None:
+    """No request raises; what is believed can stand in a URL."""
+    named = page_origin(web.headers, web.client, options)
+    origin = origin_of("ws", ("10.0.0.9", 8000), web.headers, web.client, options)
+
+    assert named.scheme in {None, "http", "https", "ws", "wss"}
+    assert named.host is None or is_host(named.host)
+    scheme, _, host = origin.partition("://")
+    assert scheme in {"http", "https"}
+    assert is_host(host)
+
+
 # -- spoofing -------------------------------------------------------------------------------------------
 
 forwarding = st.sampled_from(["x-forwarded-for", "forwarded", "x-real-ip"])
@@ -159,6 +185,7 @@ strangers = st.ip_addresses().filter(
         and getattr(address, "ipv4_mapped", None) is None
     )
 )
+PROXIES = IdentityOptions(trusted_proxies=TRUSTED)
 forged = st.one_of(noise, node_lists.map(str.encode), st.just(b"for=1.1.1.1"), st.just(b'for="1.1.1.1'))
 
 
@@ -168,6 +195,17 @@ def test_without_trusted_proxies_the_peer_is_the_visitor(web: WebRequest, peer: 
     identity = identify(WebRequest(web.url, web.headers, peer))
 
     assert str(ip_address(peer)) == identity.subject.ip_address
+
+
+@given(requests, strangers.map(str) | st.none(), st.sampled_from([IdentityOptions(), PROXIES]))
+def test_what_strangers_say_of_the_page_changes_nothing(
+    web: WebRequest, peer: str | None, options: IdentityOptions
+) -> None:
+    """It is that of the same request without their headers."""
+    silent = [(name, value) for name, value in web.headers if b"forwarded" not in name]
+
+    assert UNSAID == page_origin(web.headers, peer, options)
+    assert origin_of("http", None, silent, peer) == origin_of("http", None, web.headers, peer, options)
 
 
 @given(
@@ -191,6 +229,38 @@ def test_a_stranger_cannot_lie_to_a_trusted_proxy(
     )
 
     assert str(stranger) == identity.subject.ip_address
+
+
+page_lies = st.one_of(
+    noise,
+    st.sampled_from([b"http", b"evil.example", b"for=10.0.0.9;proto=http;host=evil.example", b'host="']),
+)
+
+
+@given(
+    lies=st.lists(page_lies, max_size=3),
+    stranger=strangers,
+    hops=st.integers(0, 4),
+    is_standard=st.booleans(),
+)
+def test_a_stranger_cannot_lie_about_the_page(
+    lies: Sequence[bytes], stranger: IPv4Address | IPv6Address, hops: int, *, is_standard: bool
+) -> None:
+    """Whatever is sent, the page is what the trusted proxies say, where they add to it."""
+    seen = [str(stranger), *(f"10.0.0.{hop + 2}" for hop in range(hops))]
+    said = b";proto=https;host=acme.com"
+    written = {
+        b"forwarded": [node_of("forwarded", address).partition(b";")[0] + said for address in seen],
+        b"x-forwarded-proto": [b"https"],
+        b"x-forwarded-host": [b"acme.com"],
+    }
+    options = IdentityOptions(
+        trusted_proxies=TRUSTED, forwarding_headers=["forwarded" if is_standard else "x-forwarded-for"]
+    )
+
+    headers = [(name, b", ".join([*lies, *honest])) for name, honest in written.items()]
+
+    assert "https://acme.com" == origin_of("http", None, headers, PROXY, options)
 
 
 def node_of(name: str, address: str) -> bytes:

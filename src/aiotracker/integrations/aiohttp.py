@@ -17,8 +17,14 @@ from aiohttp.typedefs import Handler, Middleware
 
 import aiotracker
 from aiotracker import Tracker
-from aiotracker.integrations.identity import WebRequest
-from aiotracker.integrations.requests import MiddlewareOptions, RequestInfo, RequestTracker, origin_of
+from aiotracker.integrations.identity import IdentityOptions, WebRequest
+from aiotracker.integrations.requests import (
+    DEFAULT_IDENTITY,
+    MiddlewareOptions,
+    RequestInfo,
+    RequestTracker,
+    origin_of,
+)
 
 __all__ = [
     "TRACKER_KEY",
@@ -105,7 +111,9 @@ def tracker_middleware(tracker: Tracker, **options: Unpack[MiddlewareOptions]) -
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        url, visit = requests.visit(lambda: web_request(request, requests.origin))
+        url, visit = requests.visit(
+            lambda: web_request(request, requests.base_url, requests.identity_options)
+        )
         request[PAGE_URL_KEY] = url
         with visit:
             if not requests.has_events(request.path):
@@ -149,21 +157,25 @@ def page_url_of(request: web.Request) -> str:
     return request[PAGE_URL_KEY]
 
 
-def web_request(request: web.Request, origin: str | None = None) -> WebRequest:
+def web_request(
+    request: web.Request, base_url: str | None = None, options: IdentityOptions = DEFAULT_IDENTITY
+) -> WebRequest:
     """Return what a request tells of who made it.
 
     Args:
         request: as aiohttp has it.
-        origin: scheme, host and what else stands before the path; None to take the Host header.
+        base_url: scheme, host and what else stands before the path; None to take what a trusted proxy
+            says, or else the scheme of the connection and the Host header.
+        options: which proxies are trusted; nobody by default.
     """
-    if origin is None:
+    headers = [(name.lower(), value) for name, value in request.raw_headers]
+    peer = request.remote or None  # a Unix socket's peer has an empty name
+    if base_url:
+        origin = base_url.rstrip("/")
+    else:
         # Not `request.host`, which looks up the name of this machine when the header is missing.
-        origin = origin_of(request.scheme, request.headers.get(hdrs.HOST), _server(request))
-    return WebRequest(
-        url=f"{origin}{request.rel_url}" if origin else "",
-        headers=[(name.lower(), value) for name, value in request.raw_headers],
-        client=request.remote or None,  # a Unix socket's peer has an empty name
-    )
+        origin = origin_of(request.scheme, _server(request), headers, peer, options)
+    return WebRequest(f"{origin}{request.rel_url}" if origin else "", headers, peer)
 
 
 def _server(request: web.Request) -> tuple[str, int] | None:

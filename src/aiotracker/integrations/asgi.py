@@ -13,8 +13,9 @@ from typing import Any, Final, TypeAlias, Unpack, cast
 from urllib.parse import quote
 
 from aiotracker import Tracker, TrackerStateError
-from aiotracker.integrations.identity import WebRequest
+from aiotracker.integrations.identity import IdentityOptions, WebRequest
 from aiotracker.integrations.requests import (
+    DEFAULT_IDENTITY,
     MiddlewareOptions,
     RequestInfo,
     RequestTracker,
@@ -90,7 +91,7 @@ class TrackerMiddleware:
             await self.app(scope, receive, send)
             return
         requests = self._requests
-        url, visit = requests.visit(lambda: web_request(scope, requests.origin))
+        url, visit = requests.visit(lambda: web_request(scope, requests.base_url, requests.identity_options))
         scope[TRACKER_KEY] = self._tracker
         scope[PAGE_URL_KEY] = url
         with visit:
@@ -196,16 +197,25 @@ def page_url_in(scope: Mapping[str, Any]) -> str:
     return str(scope[PAGE_URL_KEY])
 
 
-def web_request(scope: Mapping[str, Any], base_url: str | None = None) -> WebRequest:
+def web_request(
+    scope: Mapping[str, Any], base_url: str | None = None, options: IdentityOptions = DEFAULT_IDENTITY
+) -> WebRequest:
     """Return what an ASGI scope tells of a request.
 
     Args:
         scope: of type `http` or `websocket`.
-        base_url: scheme, host and what else stands before the path; None to take the Host header.
+        base_url: scheme, host and what else stands before the path; None to take what a trusted proxy
+            says, or else the scheme of the connection and the Host header.
+        options: which proxies are trusted; nobody by default.
     """
     headers = [(bytes(name), bytes(value)) for name, value in scope["headers"]]
+    address, port = scope.get("server") or (None, None)
+    server = None if address is None or port is None else (address, port)  # a Unix socket has no port
     client = scope.get("client")
-    return WebRequest(_url(scope, headers, base_url), headers, (client[0] or None) if client else None)
+    peer = (client[0] or None) if client else None
+    scheme = scope.get("scheme", "http")
+    origin = base_url.rstrip("/") if base_url else origin_of(scheme, server, headers, peer, options)
+    return WebRequest(f"{origin}{_target(scope)}" if origin else "", headers, peer)
 
 
 def inner_path(scope: Mapping[str, Any]) -> str:
@@ -217,20 +227,10 @@ def inner_path(scope: Mapping[str, Any]) -> str:
     return path
 
 
-def _url(scope: Mapping[str, Any], headers: Sequence[tuple[bytes, bytes]], base_url: str | None) -> str:
-    origin = base_url.rstrip("/") if base_url else _origin(scope, headers)
-    if not origin:
-        return ""
+def _target(scope: Mapping[str, Any]) -> str:
+    """Return path and query."""
     query = scope.get("query_string", b"").decode("latin-1")
-    return f"{origin}{_path(scope)}?{query}" if query else f"{origin}{_path(scope)}"
-
-
-def _origin(scope: Mapping[str, Any], headers: Sequence[tuple[bytes, bytes]]) -> str:
-    """Return scheme, host and port; empty when they are unknown."""
-    host = next((value.decode("latin-1") for name, value in headers if name == b"host"), None)
-    address, port = scope.get("server") or (None, None)
-    server = None if address is None or port is None else (address, port)  # a Unix socket has no port
-    return origin_of(scope.get("scheme", "http"), host, server)
+    return f"{_path(scope)}?{query}" if query else _path(scope)
 
 
 def _path(scope: Mapping[str, Any]) -> str:

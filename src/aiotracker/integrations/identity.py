@@ -23,11 +23,20 @@ from aiotracker.integrations.browser_cookies import (
     domains,
     read_cookies,
 )
-from aiotracker.integrations.forwarding import TrustedProxies, forwarded_nodes, visitor_address
+from aiotracker.integrations.forwarding import (
+    FORWARDED_HOST,
+    FORWARDED_PROTO,
+    UNSAID,
+    Origin,
+    TrustedProxies,
+    forwarded_nodes,
+    forwarded_origin,
+    visitor_address,
+)
 from aiotracker.integrations.header_text import gathered, head, text
 from aiotracker.integrations.request_entities import client_session, http_headers
 
-__all__ = ["Identity", "IdentityOptions", "WebRequest", "identify"]
+__all__ = ["Identity", "IdentityOptions", "WebRequest", "identify", "page_origin"]
 
 MAX_COOKIE_BYTES: Final = 32_768  # four times what servers take by default
 MAX_LANGUAGE_BYTES: Final = 1024
@@ -120,7 +129,8 @@ class IdentityOptions:
         header_entities: names of headers to add as entities, such as `traceparent`.
         forwarding_headers: where trusted proxies write the visitor's address. The first of them that a
             request has counts, so name the one that your proxies write. `forwarded` has the syntax of
-            RFC 7239; any other is an address, or a list of them.
+            RFC 7239; any other is an address, or a list of them. Scheme and host of the page are read from
+            `forwarded` if that is the one that counts, else from `X-Forwarded-Proto` and `-Host`.
         active_session_only: leave the browser's session out, its id, number and entity, once it has been
             idle for so long that the browser will begin another one.
     Raises:
@@ -150,9 +160,9 @@ class IdentityOptions:
         if self.cookie_domain is not None and not isinstance(self.cookie_domain, str):
             raise ConfigurationError("cookie_domain", self.cookie_domain, "must be a domain, or None")
         proxies = TrustedProxies.parse(trusted)
-        read = (*ALWAYS_READ, *_encoded(entities), *(() if proxies.is_nobody else _encoded(forwarding)))
+        believed = () if proxies.is_nobody else (*_encoded(forwarding), FORWARDED_PROTO, FORWARDED_HOST)
         reading = _Reading(
-            frozenset(read),
+            frozenset((*ALWAYS_READ, *_encoded(entities), *believed)),
             proxies,
             tuple(zip(forwarding, _encoded(forwarding), strict=True)),
             cookie_pattern(self.cookie_prefix, self.network_cookie),
@@ -203,6 +213,24 @@ def identify(request: WebRequest, options: IdentityOptions = DEFAULTS) -> Identi
         network_user_id=cookies.network_user_id,
     )
     return Identity(subject, tuple(_entities(headers, browser, options)))
+
+
+def page_origin(
+    headers: Sequence[tuple[bytes, bytes]], client: str | None, options: IdentityOptions = DEFAULTS
+) -> Origin:
+    """Return what trusted proxies say of the page's scheme and host. Raises nothing, as `identify()`.
+
+    Args:
+        headers: names in lower case and values, as they came.
+        client: address of the peer that is connected, without a port; None when it has none.
+        options: who is believed, and which header counts; without one, the first that could have.
+    """
+    reading = options._reading  # noqa: SLF001 - of this file's own class
+    if reading.proxies.is_nobody or not reading.forwarding:
+        return UNSAID
+    found = gathered(headers, reading.names)
+    present = (name for name, key in reading.forwarding if key in found)
+    return forwarded_origin(client, next(present, options.forwarding_headers[0]), found, reading.proxies)
 
 
 def _subject(

@@ -13,12 +13,12 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv6Address
 from typing import Final, TypeAlias, TypedDict
 
 import aiotracker
 from aiotracker import ConfigurationError, Event, InvalidEventError, PageView, Tracker
-from aiotracker.integrations.identity import Identity, IdentityOptions, WebRequest, identify
+from aiotracker.integrations.forwarding import is_host
+from aiotracker.integrations.identity import Identity, IdentityOptions, WebRequest, identify, page_origin
 
 __all__ = [
     "DEFAULT_IDENTITY",
@@ -43,10 +43,6 @@ HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
 SUCCESSES: Final = range(200, 300)
 SCHEMES: Final = {"ws": "http", "wss": "https"}  # a page has an address that a browser opens
 PORTS: Final = {"http": 80, "https": 443}
-MAX_PORT: Final = 65_535
-HOST: Final = re.compile(
-    r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]{2,45})\]|[A-Za-z0-9._~-]{1,255})(?::(?P<port>[0-9]{1,5}))?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +126,8 @@ class RequestTracker:
         Args:
             tracker: open while the application serves; each automatic event goes to it.
             identity: what is read from requests and who is believed, or a function that does it all.
-            base_url: how visitors call the server, `https://shop.acme.com`; without it the Host header
-                says so, which is whatever a client wrote.
+            base_url: how visitors call the server, `https://shop.acme.com`; without it the proxies say so
+                that `identity` trusts, or else the Host header, which is whatever a client wrote.
             page_views: track a page view for every page that was shown, as `viewed_page()` tells.
             request_event: makes an event of every answered request, or None for none.
             include: paths with automatic events, all by default: a text is the path itself and all
@@ -144,12 +140,16 @@ class RequestTracker:
         if base_url is not None and not re.match(r"https?://[^/?#]+", base_url):
             raise ConfigurationError("base_url", base_url, "must be like https://shop.acme.com")
         self._tracker = tracker
+        # A function of the user's own says who made a request, and of no proxy that it is trusted.
+        self.identity_options: IdentityOptions = (
+            identity if isinstance(identity, IdentityOptions) else DEFAULT_IDENTITY
+        )
         self._identify: Identify = (
             functools.partial(identify, options=identity)
             if isinstance(identity, IdentityOptions)
             else identity
         )
-        self.origin: str | None = base_url.rstrip("/") if base_url else None
+        self.base_url: str | None = base_url
         self._events: list[RequestEvent] = [viewed_page] if page_views else []
         if request_event is not None:
             self._events.append(request_event)
@@ -220,16 +220,27 @@ def is_page(method: str, status: int, content_type: str) -> bool:
     return method == "GET" and status in SUCCESSES and content_type in HTML
 
 
-def origin_of(scheme: str, host: str | None, server: tuple[str, int] | None) -> str:
+def origin_of(
+    scheme: str,
+    server: tuple[str, int] | None,
+    headers: Sequence[tuple[bytes, bytes]],
+    client: str | None,
+    options: IdentityOptions = DEFAULT_IDENTITY,
+) -> str:
     """Return scheme, host and port as the visitor's browser has them; empty when they are unknown.
 
     Args:
         scheme: of the connection.
-        host: the Host header, which is not believed when it is no host.
         server: address and port of this server, None for a Unix socket.
+        headers: names in lower case and values; a Host header that is no host is not believed.
+        client: address of the peer that is connected, None when it has none.
+        options: which proxies are believed when they name scheme and host.
     """
+    said = page_origin(headers, client, options)
+    scheme = said.scheme or scheme
     scheme = SCHEMES.get(scheme, scheme)
-    if host and _is_host(host):
+    host = said.host or next((value.decode("latin-1") for name, value in headers if name == b"host"), "")
+    if is_host(host):
         return f"{scheme}://{host}"
     if server is None:
         return ""
@@ -242,20 +253,6 @@ def is_below(path: str, prefix: str) -> bool:
     """Tell whether a path is a prefix, or lies below it."""
     stem = prefix.rstrip("/")
     return path == stem or path.startswith(f"{stem}/")
-
-
-def _is_host(text: str) -> bool:
-    """Tell whether a Host header names a host that a URL can have; a client writes what it likes."""
-    match = HOST.fullmatch(text)
-    if match is None or int(match["port"] or 0) > MAX_PORT:
-        return False
-    if match["ipv6"] is None:
-        return True
-    try:
-        IPv6Address(match["ipv6"])
-    except ValueError:
-        return False
-    return True
 
 
 def _matches(rule: str | re.Pattern[str], path: str) -> bool:

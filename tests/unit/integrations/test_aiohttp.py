@@ -23,6 +23,7 @@ from aiotracker.integrations.aiohttp import (
     tracker_of,
     web_request,
 )
+from aiotracker.integrations.identity import IdentityOptions
 from aiotracker.integrations.requests import RequestInfo
 from tests import stages
 from tests.fakes.bench import Bench
@@ -478,22 +479,54 @@ async def test_a_client_that_goes_away_leaves_nothing_behind(bench: Bench) -> No
 
 
 @pytest.mark.parametrize(
-    ("host", "origin", "expected"),
+    ("host", "base_url", "expected"),
     [
         ("shop.acme.com", None, "http://shop.acme.com/a%2Fb?c=d"),
         ("shop.acme.com:8080", None, "http://shop.acme.com:8080/a%2Fb?c=d"),
         ("[::1", None, "http://127.0.0.1/a%2Fb?c=d"),
         ("a|b", None, "http://127.0.0.1/a%2Fb?c=d"),
-        ("evil.example", "https://acme.com/shop", "https://acme.com/shop/a%2Fb?c=d"),
+        ("evil.example", "https://acme.com/shop/", "https://acme.com/shop/a%2Fb?c=d"),
         (None, None, "http://127.0.0.1/a%2Fb?c=d"),
     ],
 )
-def test_the_address_of_a_request(host: str | None, origin: str | None, expected: str) -> None:
+def test_the_address_of_a_request(host: str | None, base_url: str | None, expected: str) -> None:
     """As the visitor knows it; what is no host is not believed, and nothing is looked up."""
     headers = {} if host is None else {"Host": host}
     request = make_mocked_request("GET", "/a%2Fb?c=d", headers=headers)
 
-    assert expected == web_request(request, origin).url
+    assert expected == web_request(request, base_url).url
+
+
+@pytest.mark.parametrize(
+    ("trusted", "base_url", "expected"),
+    [
+        (["127.0.0.1"], None, "https://shop.acme.com/"),
+        (["10.0.0.0/8"], None, "http://inner.example/"),
+        ([], None, "http://inner.example/"),
+        (["127.0.0.1"], "https://acme.com", "https://acme.com/"),
+    ],
+)
+async def test_a_trusted_proxy_says_what_the_browser_shows(
+    bench: Bench, trusted: list[str], base_url: str | None, expected: str
+) -> None:
+    """Scheme and host of the page, unless they are given."""
+
+    async def look(request: web.Request) -> web.Response:
+        return web.Response(text=page_url_of(request))
+
+    app = application(bench, identity=IdentityOptions(trusted_proxies=trusted), base_url=base_url)
+    app.router.add_get("/", look)
+    headers = {
+        "Host": "inner.example",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "evil.example, shop.acme.com",
+    }
+
+    async with serving(app) as client:
+        answer = await client.get("/", headers=headers)
+        page = await answer.text()
+
+    assert expected == page
 
 
 def test_headers_and_peer_of_a_request() -> None:

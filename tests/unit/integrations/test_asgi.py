@@ -710,6 +710,55 @@ async def test_a_host_that_is_none_is_not_believed(track_with: TrackWith, forged
     assert ["http://shop.acme.com/a"] == seen == pages
 
 
+FORWARDED = [(b"x-forwarded-proto", b"https"), (b"x-forwarded-host", b"tea.example")]
+PROXIES = IdentityOptions(trusted_proxies=["10.0.0.0/8"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "client", "expected"),
+    [
+        (FORWARDED, "10.0.0.1", "https://tea.example/a"),
+        (FORWARDED[:1], "10.0.0.1", "https://shop.acme.com/a"),
+        (FORWARDED[1:], "10.0.0.1", "http://tea.example/a"),
+        ([(b"x-forwarded-proto", b"wss")], "10.0.0.1", "https://shop.acme.com/a"),
+        ([(b"forwarded", b"proto=https;host=tea.example")], "10.0.0.1", "https://tea.example/a"),
+        ([(b"x-forwarded-proto", b"gopher"), (b"x-forwarded-host", b"a|b")], "10.0.0.1", "http://shop.acme.com/a"),
+        (FORWARDED, "192.0.2.1", "http://shop.acme.com/a"),
+        (FORWARDED, None, "http://shop.acme.com/a"),
+    ],
+)  # fmt: skip
+async def test_a_trusted_proxy_says_what_the_browser_shows(
+    track_with: TrackWith, headers: list[tuple[bytes, bytes]], client: str | None, expected: str
+) -> None:
+    """Scheme and host of the page; anybody else says nothing."""
+    bench = await track_with()
+    middleware = TrackerMiddleware(html, bench.tracker, identity=PROXIES, page_views=True)
+
+    peer = None if client is None else (client, 50_000)
+    await ask(middleware, "/a", headers=[(b"host", b"shop.acme.com"), *headers], client=peer)
+
+    assert [expected] == [event["url"] for event in await events(bench)]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, "http://shop.acme.com/a"),
+        ({"identity": lambda _: Identity(Subject())}, "http://shop.acme.com/a"),
+        ({"identity": PROXIES, "base_url": "https://acme.com/shop/"}, "https://acme.com/shop/a"),
+    ],
+)
+async def test_who_believes_no_proxy(track_with: TrackWith, options: dict[str, Any], expected: str) -> None:
+    """The default, an identity of one's own, and a base URL, which wins."""
+    bench = await track_with()
+    middleware = TrackerMiddleware(html, bench.tracker, page_views=True, **options)
+
+    headers = [(b"host", b"shop.acme.com"), *FORWARDED]
+    await ask(middleware, "/a", headers=headers, client=("10.0.0.1", 50_000))
+
+    assert [expected] == [event["url"] for event in await events(bench)]
+
+
 @pytest.mark.parametrize("base_url", ["https://shop.acme.com", "https://shop.acme.com/"])
 def test_a_base_url_stands_for_the_host_header(base_url: str) -> None:
     """What a client calls the server is its own affair."""

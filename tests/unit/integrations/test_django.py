@@ -169,6 +169,36 @@ def test_a_host_that_is_not_allowed_costs_no_answer_of_ours(site: Site) -> None:
     assert ("203.0.113.1", None) == (event["ip"], event.get("url"))
 
 
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ({}, f"{SITE}/shown"),
+        ({"USE_X_FORWARDED_HOST": True}, "http://shop.acme.com/shown"),
+        ({"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")}, "https://testserver/shown"),
+    ],
+)
+@pytest.mark.parametrize("is_async", [False, True])
+def test_the_settings_of_the_site_say_which_page_it_is(
+    site: Site, own: dict[str, object], expected: str, *, is_async: bool
+) -> None:
+    """Trusted proxies of ours say the visitor's address alone: Django has settings for scheme and host."""
+    headers = {
+        "x-forwarded-for": "203.0.113.9",
+        "x-forwarded-proto": "https",
+        "x-forwarded-host": "shop.acme.com",
+    }
+
+    allowed = ["shop.acme.com", "testserver"]
+    with site.serving(TRUSTED_PROXIES="*"), override_settings(ALLOWED_HOSTS=allowed, **own):
+        if is_async:
+            asyncio.run(AsyncClient().get("/shown", headers=headers))
+        else:
+            get("/shown", host="testserver", **headers)
+
+    (event,) = site.arrived
+    assert ("203.0.113.9", expected) == (event["ip"], event["url"])
+
+
 # -- page views ---------------------------------------------------------------------------------------
 
 

@@ -1,12 +1,16 @@
-"""The visitor's address: what proxies write, and whose word counts."""
+"""The visitor's address and the page's host: what proxies write, and whose word counts."""
 
 import pytest
 
 from aiotracker import ConfigurationError
 from aiotracker.integrations.forwarding import (
     MAX_FORWARDED_BYTES,
+    UNSAID,
+    Origin,
     TrustedProxies,
     forwarded_nodes,
+    forwarded_origin,
+    is_host,
     parse_address,
     visitor_address,
 )
@@ -209,6 +213,175 @@ def test_no_header_takes_long(text: str) -> None:
         address = found(text * 100_000, name=name)
 
         assert "10.0.0.1" == address
+
+
+# -- scheme and host of the page ----------------------------------------------------------------------
+
+SHOP = Origin("https", "shop.acme.com")
+
+
+def named(
+    name: str = "x-forwarded-for", *, peer: str | None = "10.0.0.1", proxies: TrustedProxies = LOCAL,
+    **values: str | list[str],
+) -> Origin:  # fmt: skip
+    """Return what is believed of headers, each given by its name with underscores."""
+    lists = {key: [value] if isinstance(value, str) else value for key, value in values.items()}
+    headers = {
+        key.replace("_", "-").encode(): [value.encode("latin-1") for value in listed]
+        for key, listed in lists.items()
+    }
+    return forwarded_origin(peer, name, headers, proxies)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("https", "https"),
+        ("HTTPS", "https"),
+        (" Http ", "http"),
+        ("wss", "wss"),
+        ("http, https", "https"),
+        ("https,http", "http"),
+        (["https", "http"], "http"),
+        (["http", "gopher,https"], "https"),
+        ("https,", None),
+        (["https", ""], None),
+        ("https, gopher", None),
+        ("https://", None),
+        ("javascript", None),
+        ("", None),
+        ("\xff\x00", None),
+        ([], None),
+    ],
+)
+def test_the_peer_says_the_scheme(header: str | list[str], expected: str | None) -> None:
+    """It is the last of a list; those before it a visitor may have sent."""
+    origin = named(x_forwarded_proto=header)
+
+    assert Origin(expected) == origin
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("shop.acme.com", "shop.acme.com"),
+        ("shop.acme.com:8443", "shop.acme.com:8443"),
+        ("[2001:db8::1]:8443", "[2001:db8::1]:8443"),
+        ("evil.example, shop.acme.com", "shop.acme.com"),
+        (["evil.example", "shop.acme.com"], "shop.acme.com"),
+        ("shop.acme.com, ", None),
+        ("shop.acme.com, a|b", None),
+        ("", None),
+        ([], None),
+    ],
+)
+def test_the_peer_says_the_host(header: str | list[str], expected: str | None) -> None:
+    """Likewise; what is no host is not believed."""
+    origin = named(x_forwarded_host=header)
+
+    assert Origin(None, expected) == origin
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("proto=https;host=shop.acme.com", SHOP),
+        ('For=203.0.113.7 ; Proto=HTTPS; HOST="shop.acme.com"', SHOP),
+        ('host="shop.acme.com:8443"', Origin(None, "shop.acme.com:8443")),
+        ("for=203.0.113.7;proto=https;host=shop.acme.com, for=10.0.0.2;proto=http;host=inner", SHOP),
+        (["for=203.0.113.7;proto=https;host=shop.acme.com", "for=10.0.0.2;proto=http;host=inner"], SHOP),
+        ("for=203.0.113.7, for=10.0.0.2;proto=https;host=shop.acme.com", SHOP),
+        ("for=203.0.113.7;proto=gopher;host=a|b, for=10.0.0.2;proto=https;host=shop.acme.com", SHOP),
+        ("proto=http;host=evil.example, for=203.0.113.7;proto=https;host=shop.acme.com", SHOP),
+        ("for=10.0.0.3;proto=http;host=evil.example, proto=https;host=shop.acme.com", SHOP),
+        ("proto=http;host=evil.example, for=unknown;proto=https;host=shop.acme.com", SHOP),
+        ('proto=http", for=203.0.113.7;proto=https;host=shop.acme.com', SHOP),
+        ("proto=http;proto=https;host=shop.acme.com;host=evil.example", UNSAID),
+        ('proto=https;host="shop\\.acme.com"', UNSAID),
+        ("for=203.0.113.7", UNSAID),
+        ("https", UNSAID),
+        ("", UNSAID),
+        ([], UNSAID),
+    ],
+)
+def test_the_standard_header_says_scheme_and_host(header: str | list[str], expected: Origin) -> None:
+    """Each as the trusted proxy nearest to the visitor wrote it, as far as addresses show who that is."""
+    origin = named("forwarded", forwarded=header)
+
+    assert expected == origin
+
+
+def test_only_one_kind_of_header_is_read() -> None:
+    """A proxy that writes one kind may pass on the other as visitors sent it."""
+    believed = {
+        name: named(
+            name,
+            forwarded="proto=https;host=shop.acme.com",
+            x_forwarded_proto="http",
+            x_forwarded_host="www.acme.com",
+        )
+        for name in ("forwarded", "x-forwarded-for", "cf-connecting-ip")
+    }
+
+    other = Origin("http", "www.acme.com")
+    assert {"forwarded": SHOP, "x-forwarded-for": other, "cf-connecting-ip": other} == believed
+
+
+@pytest.mark.parametrize(
+    ("peer", "proxies", "expected"),
+    [
+        ("10.0.0.1", LOCAL, SHOP),
+        ("::ffff:10.0.0.1", LOCAL, SHOP),
+        ("198.51.100.9", LOCAL, UNSAID),
+        ("10.0.0.1", NOBODY, UNSAID),
+        ("testclient", LOCAL, UNSAID),
+        (None, LOCAL, UNSAID),
+        (None, NOBODY, UNSAID),
+        (None, TrustedProxies.parse(["unix"]), SHOP),
+        ("10.0.0.1", TrustedProxies.parse(["unix"]), UNSAID),
+        ("198.51.100.9", EVERYBODY, SHOP),
+        (None, EVERYBODY, SHOP),
+    ],
+)
+def test_only_a_trusted_peer_says_scheme_and_host(
+    peer: str | None, proxies: TrustedProxies, expected: Origin
+) -> None:
+    """Of anybody else nothing is believed."""
+    standard = named("forwarded", forwarded="proto=https;host=shop.acme.com", peer=peer, proxies=proxies)
+    usual = named(x_forwarded_proto="https", x_forwarded_host="shop.acme.com", peer=peer, proxies=proxies)
+
+    assert expected == standard == usual
+
+
+@pytest.mark.parametrize("text", ['"', ",", "\\", ";", "proto=", 'host="', "https", "a.", "[", ":", " "])
+def test_no_page_takes_long(text: str) -> None:
+    """However long a header is, the right end counts."""
+    long = text * 100_000
+
+    assert UNSAID == named(x_forwarded_proto=long, x_forwarded_host=long)
+    assert UNSAID == named("forwarded", forwarded=long)
+    assert SHOP == named(x_forwarded_proto=f"{long},https", x_forwarded_host=f"{long},shop.acme.com")
+    assert SHOP == named("forwarded", forwarded=f"{long},for=203.0.113.7;proto=https;host=shop.acme.com")
+
+
+@pytest.mark.parametrize(
+    "text", ["acme.com", "acme.com:0", "acme.com:65535", "10.0.0.1", "[::1]", "a_b", "~"]
+)
+def test_what_is_a_host(text: str) -> None:
+    """Names and addresses, an IPv6 one in brackets, with a port or without."""
+    assert is_host(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", "acme.com:", "acme.com:65536", "a b", "a/b", "u:p@acme.com", "a,b", "acme.com\n", "\xe4",
+        "[::1", "[::1::2]", "::1", "a" * 256,
+    ],
+)  # fmt: skip
+def test_what_is_no_host(text: str) -> None:
+    """Nothing that would make another URL."""
+    assert not is_host(text)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from aiotracker import ConfigurationError, PageView, Subject, scope
-from aiotracker.integrations.identity import Identity, IdentityOptions, WebRequest, identify
+from aiotracker.integrations.forwarding import UNSAID, Origin
+from aiotracker.integrations.identity import Identity, IdentityOptions, WebRequest, identify, page_origin
 from tests.fakes.bench import TrackWith
 
 URL = "https://shop.acme.com/products/42?q=tea"
@@ -116,6 +117,34 @@ def test_a_trusted_proxy_vouches_for_the_visitor(
     identity = asked(*headers, client="10.0.0.1", options=PROXIES)
 
     assert expected == identity.subject.ip_address
+
+
+@pytest.mark.parametrize(
+    ("forwarding", "headers", "expected"),
+    [
+        (None, {"x-forwarded-proto": "https"}, Origin("https")),
+        (None, {"x-forwarded-for": "1.1.1.1", "x-forwarded-host": "a.b"}, Origin(None, "a.b")),
+        (None, {"forwarded": "proto=https"}, Origin("https")),
+        (None, {"forwarded": "proto=https", "x-forwarded-proto": "http"}, Origin("https")),
+        (None, {"forwarded": "host=a.b", "x-forwarded-for": "1.1.1.1"}, UNSAID),
+        (None, {"forwarded": "host=a.b", "x-real-ip": "1.1.1.1"}, Origin(None, "a.b")),
+        (["forwarded"], {"forwarded": "proto=https", "x-forwarded-host": "a.b"}, Origin("https")),
+        (["forwarded"], {"x-forwarded-proto": "https", "x-forwarded-host": "a.b"}, UNSAID),
+        (["forwarded", "x-real-ip"], {"x-real-ip": "1.1.1.1", "x-forwarded-proto": "https"}, Origin("https")),
+        (["x-real-ip"], {"forwarded": "host=a.b", "x-forwarded-proto": "https"}, Origin("https")),
+        ([], {"forwarded": "host=a.b", "x-forwarded-proto": "https"}, UNSAID),
+    ],
+)
+def test_scheme_and_host_stand_beside_the_address(
+    forwarding: Sequence[str] | None, headers: dict[str, str], expected: Origin
+) -> None:
+    """In `Forwarded` when that is the header that counts, or would; in their own headers otherwise."""
+    options = PROXIES if forwarding is None else replace(PROXIES, forwarding_headers=forwarding)
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+
+    assert expected == page_origin(raw, "10.0.0.1", options)
+    assert UNSAID == page_origin(raw, "203.0.113.7", options)
+    assert UNSAID == page_origin(raw, "10.0.0.1")
 
 
 @pytest.mark.parametrize("name", ["x-forwarded-for", "x-real-ip", "forwarded"])

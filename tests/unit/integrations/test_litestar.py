@@ -13,6 +13,7 @@ from litestar.response import Response, Stream
 
 from aiotracker import ConfigurationError, StructuredEvent, Tracker
 from aiotracker.integrations.asgi import RequestInfo
+from aiotracker.integrations.identity import IdentityOptions
 from aiotracker.integrations.litestar import TrackerDep, TrackerPlugin
 from tests.fakes.bench import Bench
 from tests.fakes.visits import by_user, deeds, did
@@ -53,6 +54,20 @@ async def test_events_of_a_request_are_about_who_made_it(bench: Bench) -> None:
 
     assert 3 * ["bought"] == answers
     assert [("buy", "u-1"), ("buy", None), ("buy", "u-2")] == deeds(bench)
+
+
+async def test_a_trusted_proxy_says_what_the_browser_shows(bench: Bench) -> None:
+    """The options are those of the middleware."""
+
+    @get("/look")
+    async def look(tracker: TrackerDep) -> None:
+        await tracker.track(did("look"))
+
+    plugin = {"identity": IdentityOptions(trusted_proxies=["127.0.0.1"])}
+    async with serving(application(bench, look, plugin=plugin)) as client:
+        await client.get("/look", headers={"X-Forwarded-Proto": "http", "X-Forwarded-Host": "shop.acme.com"})
+
+    assert ["http://shop.acme.com/look"] == [event["url"] for event in bench.transport.events]
 
 
 async def test_streams_and_background_tasks_are_inside_the_scope(bench: Bench) -> None:
