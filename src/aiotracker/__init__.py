@@ -15,7 +15,10 @@ from aiotracker.delivery import (
     HttpxTransport,
     Notice,
     NoticeKind,
+    Outlet,
+    Relay,
     Statistics,
+    StoreOnly,
     Transport,
 )
 from aiotracker.entities import Entity, SelfDescribingJson
@@ -65,7 +68,15 @@ from aiotracker.protocol.schema_key import SchemaKey
 from aiotracker.protocol.url import CollectorURL
 from aiotracker.scope import current_scope, scope
 from aiotracker.signals import Shutdown, shutdown_on_signals
-from aiotracker.stores import EventStore, Lease, MemoryStore
+from aiotracker.stores import (
+    Commit,
+    DeadLetter,
+    DeadLetterStore,
+    EventStore,
+    Lease,
+    MemoryStore,
+    StoreHost,
+)
 from aiotracker.subject import Subject
 from aiotracker.tracker import Tracker
 
@@ -79,8 +90,11 @@ __all__ = [
     "Callback",
     "CollectorURL",
     "CollectorURLError",
+    "Commit",
     "ConfigurationError",
     "ContextGenerator",
+    "DeadLetter",
+    "DeadLetterStore",
     "DeliveryError",
     "DeliveryReport",
     "DeliveryTimeout",
@@ -109,12 +123,14 @@ __all__ = [
     "MemoryStore",
     "Notice",
     "NoticeKind",
+    "Outlet",
     "Overflow",
     "PagePing",
     "PageView",
     "PipelineWarning",
     "Problem",
     "RefusalReason",
+    "Relay",
     "Reply",
     "Request",
     "Response",
@@ -125,6 +141,8 @@ __all__ = [
     "SelfDescribingJson",
     "Shutdown",
     "Statistics",
+    "StoreHost",
+    "StoreOnly",
     "StructuredEvent",
     "Subject",
     "Timing",

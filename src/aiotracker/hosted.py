@@ -216,7 +216,7 @@ class HostedTracker:
             return answer.result()
         if host.has_ended:  # it is closed: a loop for the refusal
             return anyio.run(deliver)
-        why = {str(emitter.url): "the loop of the tracker is stuck" for emitter in self.tracker.emitters}
+        why = {emitter.name: "the loop of the tracker is stuck" for emitter in self.tracker.emitters}
         raise DeliveryTimeout("(unknown)", why, timeout)
 
     def flush(self, timeout: float = 5.0) -> DeliveryReport:

@@ -22,6 +22,7 @@ from aiotracker.clock import SystemClock
 from aiotracker.delivery.emitter import Emitter
 from aiotracker.delivery.fanout import Fanout
 from aiotracker.delivery.log import LOGGER, DeliveryLog
+from aiotracker.delivery.outlet import Outlet
 from aiotracker.errors import (
     ConfigurationError,
     EventRefusedError,
@@ -62,7 +63,6 @@ if TYPE_CHECKING:
 __all__ = ["Tracker"]
 
 TRACKER_VERSION: Final = f"aiotracker-{__version__}"
-USER_AGENT: Final = f"aiotracker/{__version__}"
 CLOSE_SECONDS: Final = 5.0  # fits well into the 30 s that Kubernetes gives a process
 CALLS_PER_YIELD: Final = 32
 """A loop that only tracks lets others run this often: 32 events take less than half a millisecond."""
@@ -80,7 +80,7 @@ class Tracker:
     def __init__(
         self,
         namespace: str,
-        emitters: str | Emitter | Sequence[str | Emitter],
+        emitters: str | Outlet | Sequence[str | Outlet],
         *,
         app_id: str | None = None,
         platform: str = "srv",
@@ -99,8 +99,8 @@ class Tracker:
 
         Args:
             namespace: name of this tracker, 1 to 128 characters.
-            emitters: the collector's address, an `Emitter`, or several of them; each has a buffer of its
-                own and gets every event.
+            emitters: the collector's address, an `Emitter`, a `StoreOnly`, or several of them; each has a
+                buffer of its own and gets every event.
             app_id: name of the application, 255 characters.
             platform: where events come from: srv, web, mob, pc, app, tv, cnsl, iot or headset.
             subject: who and where, for every event; a snapshot is taken now.
@@ -170,7 +170,7 @@ class Tracker:
         from aiotracker.runtime import current_loop  # asyncio comes with it: not before it is needed
 
         loop = current_loop()
-        await self._fanout.open(loop=loop, user_agent=USER_AGENT, get_base64=self._get_base64)
+        await self._fanout.open(loop=loop, get_base64=self._get_base64)
         self._ids = EventIds()  # of this process
         self._is_open = True
         self._loop = loop
@@ -253,8 +253,9 @@ class Tracker:
     async def track(self, event: Event) -> str | None:
         """Take an event; it is delivered in the background.
 
-        Waits only for room in a full buffer, at most the emitters' `max_wait`. A caller that is
-        cancelled while it waits was never heard: the event is not taken.
+        Waits only for room in a full buffer, at most the emitters' `max_wait`; with a durable store, then
+        for the event to be safe there, at most `commit_timeout`. A caller that is cancelled while it waits
+        for room was never heard: the event is not taken. Later, it is.
 
         Returns:
             The event's id when at least one emitter accepted it, which is final; None when none did.
@@ -302,6 +303,7 @@ class Tracker:
             The event's id.
         Raises:
             DeliveryTimeout: a collector has not answered; the event stays queued there.
+            TrackerStateError: a `StoreOnly` is among the emitters, which sees no answers.
             EventRefusedError: no emitter accepted the event.
             DeliveryError: an emitter refused or dropped it.
             As `track()`, for mistakes.
@@ -335,7 +337,7 @@ class Tracker:
         return self._fanout.stats()
 
     @property
-    def emitters(self) -> tuple[Emitter, ...]:
+    def emitters(self) -> tuple[Outlet, ...]:
         """The emitters, each with accounts and health of its own."""
         return self._fanout.emitters
 
@@ -413,8 +415,8 @@ def _checked(setting: str, field: Field, value: object) -> object:
         raise ConfigurationError(setting, value, str(error)) from error
 
 
-def _emitters(given: str | Emitter | Sequence[str | Emitter]) -> tuple[Emitter, ...]:
-    several = [given] if isinstance(given, str | Emitter) else list(given)
+def _emitters(given: str | Outlet | Sequence[str | Outlet]) -> tuple[Outlet, ...]:
+    several = [given] if isinstance(given, str | Outlet) else list(given)
     if not several:
         raise ConfigurationError("emitters", given, "must name a collector, or there is nobody to tell")
-    return tuple(one if isinstance(one, Emitter) else Emitter(one) for one in several)
+    return tuple(one if isinstance(one, Outlet) else Emitter(one) for one in several)

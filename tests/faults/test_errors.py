@@ -8,6 +8,7 @@ from email.utils import formatdate
 import pytest
 
 from aiotracker import HealthStatus
+from aiotracker.delivery.engine import Engine
 from tests.faults.conftest import FaultReport
 from tests.faults.rig import Rigs, distinct
 from tests.faults.script import answer
@@ -158,7 +159,9 @@ async def test_a_retry_after_of_days_is_capped(rigs: Rigs, fault_report: FaultRe
     await rig.track(1)
     await rig.until(lambda: rig.tracker.health().status is HealthStatus.DEGRADED)
 
-    circuit = rig.emitter.engine._destination.circuit
+    engine = rig.emitter.intake
+    assert isinstance(engine, Engine)
+    circuit = engine._destination.circuit
     pause = circuit.retry_at - circuit.opened_at
     assert 300 == pytest.approx(pause)
     assert 1 == len(rig.collector.seen)

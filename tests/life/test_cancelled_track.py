@@ -32,7 +32,7 @@ async def filled(track_with: TrackWith, emitters: Sequence[dict[str, Any]]) -> t
 
 def waiting(bench: Bench) -> int:
     """Return how many callers wait for room, all emitters together."""
-    return sum(len(emitter.engine.admission._waiters) for emitter in bench.emitters)
+    return sum(len(emitter.intake.admission._waiters) for emitter in bench.emitters)
 
 
 async def cancelled_everywhere(
@@ -190,8 +190,8 @@ async def test_a_cancellation_after_the_grant_returns_the_room(
     await settle()
 
     for emitter in bench.emitters:  # as a delivery does, without letting the caller run in between
-        size = emitter.engine.admission._waiters[0].size_bytes
-        first = emitter.engine.admission._waiters.popleft()
+        size = emitter.intake.admission._waiters[0].size_bytes
+        first = emitter.intake.admission._waiters.popleft()
         assert not emitter.event_store.reserve(size)
         emitter.event_store._held_events -= 1  # type: ignore[attr-defined]  # room that a delivery would free
         assert emitter.event_store.reserve(size)

@@ -52,17 +52,17 @@ class FusedStore(MemoryStore):
         """Crash, or lease."""
         return await self._fuse.guard(lambda: super(FusedStore, self).lease(max_events, max_bytes))
 
-    async def ack(self, lease: Lease) -> None:
+    async def ack(self, lease: Lease) -> int:
         """Crash, or forget."""
-        await self._fuse.guard(lambda: super(FusedStore, self).ack(lease))
+        return await self._fuse.guard(lambda: super(FusedStore, self).ack(lease))
 
     async def release(self, lease: Lease) -> None:
         """Crash, or take back."""
         await self._fuse.guard(lambda: super(FusedStore, self).release(lease))
 
-    async def reject(self, lease: Lease, reason: DropReason) -> None:
+    async def reject(self, lease: Lease, reason: DropReason, detail: str = "") -> int:
         """Crash, or give up."""
-        await self._fuse.guard(lambda: super(FusedStore, self).reject(lease, reason))
+        return await self._fuse.guard(lambda: super(FusedStore, self).reject(lease, reason, detail))
 
     async def reclaim(self) -> int:
         """Crash, or take every lease back."""

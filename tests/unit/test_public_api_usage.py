@@ -33,6 +33,7 @@ from aiotracker import (
     InvalidDataError,
     InvalidEventError,
     MemoryStore,
+    Outlet,
     PagePing,
     PageView,
     Problem,
@@ -106,7 +107,7 @@ async def test_the_tracker_returns_what_it_says() -> None:
     assert HealthStatus.OK is assert_type(health.status, HealthStatus)
     assert {} == assert_type(stats.refused, Mapping[RefusalReason, int])
     assert {} == assert_type(stats.dropped, Mapping[DropReason, int])
-    assert (emitter,) == assert_type(tracker.emitters, tuple[Emitter, ...])
+    assert (emitter,) == assert_type(tracker.emitters, tuple[Outlet, ...])
     assert stats == assert_type(emitter.stats(), Statistics)
     assert 36 == len(assert_type(tracker.get_uuid(), str))
 
@@ -391,8 +392,27 @@ class CollectorURL
     classmethod parse(text: str, *, post_path: str | None = None) -> CollectorURL
     post_url: str
 class CollectorURLError(ConfigurationError)
+class Commit
+    Commit()
+    conclude()
+    is_done: bool
+    async wait()
 class ConfigurationError(AiotrackerError, ValueError)
 ContextGenerator
+class DeadLetter
+    DeadLetter(
+        letter_id: str,
+        record: Record,
+        reason: DropReason,
+        detail: str,
+        put_ms: int,
+        dropped_ms: int,
+    )
+class DeadLetterStore(Protocol)
+    async count_dead_letters() -> int
+    async dead_letters(*, after: str = '', limit: int = 100) -> Sequence[DeadLetter]
+    async purge(letters: Sequence[DeadLetter]) -> int
+    async replay(letters: Sequence[DeadLetter]) -> int
 class DeliveryError(AiotrackerError)
 class DeliveryReport
     DeliveryReport(
@@ -411,7 +431,7 @@ class DropReason(StrEnum)
     STORE_ERROR = 'store_error'
     SHUTDOWN_DEADLINE = 'shutdown_deadline'
     FORKED = 'forked'
-class Emitter
+class Emitter(Outlet)
     Emitter(
         collector: str,
         *,
@@ -430,6 +450,7 @@ class Emitter
         custom_retry_codes: Mapping[int, bool] = mappingproxy({}),
         max_age: float | None = None,
         exit_flush: bool = True,
+        commit_timeout: float = 1.0,
         headers: Mapping[str, str] = mappingproxy({}),
         auth: tuple[str, str] | None = None,
         post_path: str | None = None,
@@ -441,10 +462,8 @@ class Emitter
         on_failure: Callback | None = None,
         on_drop: Callback | None = None,
     )
-    event_store: EventStore
-    health() -> Health
-    settings: DeliverySettings
-    stats() -> Statistics
+    can_deliver: bool
+    safe_bytes: int
 Entities
 class Entity(SchemaModel)
     Entity()
@@ -465,18 +484,20 @@ class EventRefusedError(DeliveryError)
 class EventSink(Protocol)
     track_nowait(event: Event) -> object
 class EventStore(Protocol)
-    async ack(lease: Lease)
+    async ack(lease: Lease) -> int
+    async aclose(by: float) -> Sequence[Lease]
     after_fork()
+    at_exit(by: float) -> int
     backlog() -> Backlog
     cancel(size_bytes: int)
-    async discard(reason: DropReason) -> Sequence[Lease]
     evict(size_bytes: int) -> Sequence[Lease] | None
     is_durable: bool
     async lease(max_events: int, max_bytes: int) -> Lease | None
     max_record_bytes: int
-    put(record: Record, now: float) -> Awaitable[None] | None
+    async open(host: StoreHost)
+    put(record: Record, now: float) -> Commit | None
     async reclaim() -> int
-    async reject(lease: Lease, reason: DropReason)
+    async reject(lease: Lease, reason: DropReason, detail: str = '') -> int
     async release(lease: Lease)
     reserve(size_bytes: int) -> bool
 class EventTooLargeError(InvalidValueError)
@@ -548,20 +569,26 @@ class Lease
     records_bytes: int
 class MemoryStore
     MemoryStore(max_events: int = 10000, max_bytes: int = 16777216)
-    async ack(lease: Lease)
+    async ack(lease: Lease) -> int
+    async aclose(by: float) -> list[Lease]
     after_fork()
+    at_exit(by: float) -> int
     backlog() -> Backlog
     cancel(size_bytes: int)
-    async discard(reason: DropReason) -> list[Lease]
     evict(size_bytes: int) -> list[Lease] | None
+    forget(lease: Lease) -> int
     is_durable: bool
     async lease(max_events: int, max_bytes: int) -> Lease | None
     max_record_bytes: int
+    async open(host: StoreHost)
     put(record: Record, now: float)
+    put_back(lease: Lease)
     async reclaim() -> int
-    async reject(lease: Lease, reason: DropReason)
+    async reject(lease: Lease, reason: DropReason, detail: str = '') -> int
     async release(lease: Lease)
     reserve(size_bytes: int) -> bool
+    take(max_events: int, max_bytes: int) -> Lease | None
+    take_all() -> list[Lease]
     try_put(record: Record, size_bytes: int, now: float) -> bool
 class Notice
     Notice(
@@ -578,6 +605,29 @@ class NoticeKind(StrEnum)
     RETRY = 'retry'
     FAILURE = 'failure'
     DROP = 'drop'
+class Outlet(ABC)
+    Outlet(
+        name: str,
+        settings: DeliverySettings,
+        *,
+        store: EventStore,
+        callbacks: Mapping[NoticeKind, Callback | None],
+    )
+    can_deliver: bool
+    claim(namespace: str)
+    event_store: EventStore
+    health() -> Health
+    intake: Intake
+    is_forked: bool
+    offer(record: Record) -> Verdict
+    async open(*, loop: Loop, clock: Clock, get_base64: bool)
+    oversize(record: Record, *, get_base64: bool) -> tuple[int, int] | None
+    refuse(record: Record | None, reason: RefusalReason)
+    safe_bytes: int
+    settings: DeliverySettings
+    async settle_abandoned()
+    stats() -> Statistics
+    task: DetachedTask
 class Overflow(StrEnum)
     WAIT = 'wait'
     DROP_NEWEST = 'drop_newest'
@@ -607,6 +657,14 @@ class RefusalReason(StrEnum)
     BEFORE_TRACK = 'before_track'
     SAMPLED = 'sampled'
     DISABLED = 'disabled'
+class Relay
+    Relay(emitter: Emitter, *, clock: Clock | None = None)
+    async aclose(timeout: float = 5.0)
+    backlog() -> Backlog
+    async drained()
+    health() -> Health
+    async open() -> Self
+    stats() -> Statistics
 Reply
 class Request
     Request(method: str, url: str, headers: tuple[tuple[str, str], ...] = (), body: bytes = b'')
@@ -651,8 +709,28 @@ class Statistics
         in_flight: int,
         requests: int,
         retries: Mapping[str, int],
+        volatile: int = 0,
     )
     classmethod total(parts: Iterable[Statistics]) -> Statistics
+class StoreHost(Protocol)
+    changed()
+    clock: Clock
+    lost(count: int, reason: DropReason, detail: str, leases: Sequence[Lease] = ())
+    say(level: int, reason: str, message: str, *, error: BaseException | None = None)
+class StoreOnly(Outlet)
+    StoreOnly(
+        event_store: EventStore,
+        *,
+        byte_limit: int = 180000,
+        overflow: Overflow | str = Overflow.WAIT,
+        max_wait: float = 0.25,
+        commit_timeout: float = 1.0,
+        on_drop: Callback | None = None,
+    )
+    can_deliver: bool
+    async open(*, loop: Loop, clock: Clock, get_base64: bool)
+    oversize(record: Record, *, get_base64: bool) -> tuple[int, int] | None
+    safe_bytes: int
 class StructuredEvent(Event)
     StructuredEvent(
         *,
@@ -713,7 +791,7 @@ class Timing(SelfDescribingEvent)
 class Tracker
     Tracker(
         namespace: str,
-        emitters: str | Emitter | Sequence[str | Emitter],
+        emitters: str | Outlet | Sequence[str | Outlet],
         *,
         app_id: str | None = None,
         platform: str = 'srv',
@@ -730,7 +808,7 @@ class Tracker
     )
     async aclose(timeout: float = 5.0) -> DeliveryReport
     async deliver(event: Event, timeout: float = 10.0) -> str
-    emitters: tuple[Emitter, ...]
+    emitters: tuple[Outlet, ...]
     async flush(timeout: float = 5.0) -> DeliveryReport
     staticmethod get_uuid() -> str
     health() -> Health

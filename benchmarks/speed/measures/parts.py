@@ -93,7 +93,7 @@ async def event_parts(workload: str) -> dict[str, float]:
         "construct": best_of(build, range(EVENTS)) - making,
         "id": best_of(lambda _: ids.take(), range(EVENTS)),
         "encode": best_of(record, events),
-        "put": best_of(emitter.engine.offer, [record(event) for event in events]),
+        "put": best_of(emitter.intake.offer, [record(event) for event in events]),
         "track": min([await tracked(tracker, events) for _ in range(TRIES)]),
     }
     await tracker.aclose(timeout=0)

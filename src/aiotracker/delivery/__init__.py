@@ -4,8 +4,11 @@ from aiotracker.delivery.aiohttp_transport import AiohttpTransport
 from aiotracker.delivery.emitter import Emitter
 from aiotracker.delivery.httpx_transport import HttpxTransport
 from aiotracker.delivery.notices import Callback, Notice, NoticeKind
+from aiotracker.delivery.outlet import Outlet
+from aiotracker.delivery.relay import Relay
 from aiotracker.delivery.report import DeliveryReport, Health, HealthStatus
 from aiotracker.delivery.statistics import Statistics
+from aiotracker.delivery.store_only import StoreOnly
 from aiotracker.delivery.transport import Transport
 
 __all__ = [
@@ -18,6 +21,9 @@ __all__ = [
     "HttpxTransport",
     "Notice",
     "NoticeKind",
+    "Outlet",
+    "Relay",
     "Statistics",
+    "StoreOnly",
     "Transport",
 ]

@@ -71,6 +71,7 @@ class Admission:
         self._is_stalled = False
         self._is_circuit_open = False
         self._is_closed = False
+        self._no_room = RefusalReason.STORE_FULL if store.is_durable else RefusalReason.QUEUE_FULL
         self.lock: Lock = Lock()
         """Held from reserving to putting: nothing is put after closing, nor evicted before it counts."""
 
@@ -97,12 +98,12 @@ class Admission:
                 for lease in evicted:
                     self._on_evicted(lease)
                 return True
-        return RefusalReason.QUEUE_FULL
+        return self._no_room
 
     def reserve_or_wait(self, size_bytes: int) -> Verdict | Waiter:
         """Reserve room, or queue up for it where waiting makes sense."""
         verdict = self.reserve(size_bytes)
-        if verdict is not RefusalReason.QUEUE_FULL:
+        if verdict is not self._no_room:
             return verdict
         match self._when_full():
             case Wait(seconds):
@@ -119,7 +120,7 @@ class Admission:
         if waiter.freed_before == self._freed:
             self._is_stalled = True
         self._grant()  # it may have been the first, and too large for what there was
-        return RefusalReason.QUEUE_FULL
+        return self._no_room
 
     def abandon(self, waiter: Waiter) -> None:
         """Take a waiter out of the queue whose caller was cancelled, and return its room if it had any."""
@@ -150,7 +151,7 @@ class Admission:
             patient = [waiter for waiter in self._waiters if math.isinf(waiter.max_wait)]
             for waiter in self._waiters:
                 if not math.isinf(waiter.max_wait):
-                    waiter.decide(RefusalReason.QUEUE_FULL)
+                    waiter.decide(self._no_room)
             self._waiters = deque(patient)
             self._grant()
         self._is_circuit_open = is_open

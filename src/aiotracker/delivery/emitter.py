@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import base64
 import re
-import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from aiotracker.delivery.httpx_transport import HttpxTransport
 from aiotracker.delivery.notices import NoticeKind
-from aiotracker.delivery.report import Health, HealthStatus
-from aiotracker.delivery.requests import RequestBuilder
+from aiotracker.delivery.outlet import Outlet
+from aiotracker.delivery.requests import USER_AGENT, RequestBuilder
 from aiotracker.delivery.settings import MAX_GET_URL_BYTES, DeliverySettings
-from aiotracker.delivery.statistics import Ledger
 from aiotracker.delivery.transport import Transport
-from aiotracker.errors import ConfigurationError, InsecureCollectorWarning, TrackerOpenError, warn_caller
+from aiotracker.errors import ConfigurationError, InsecureCollectorWarning, warn_caller
 from aiotracker.policy.overflow import Overflow
 from aiotracker.protocol.envelope import body_bytes, get_query
 from aiotracker.protocol.record import record_bytes
 from aiotracker.protocol.url import CollectorURL
-from aiotracker.stores.base import EventStore
 from aiotracker.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_EVENTS, MemoryStore
 
 if TYPE_CHECKING:
@@ -28,22 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aiotracker.clock import Clock
-    from aiotracker.delivery.admission import Verdict
-    from aiotracker.delivery.engine import Engine
     from aiotracker.delivery.notices import Callback
-    from aiotracker.delivery.session import Session
     from aiotracker.delivery.settings import Method
-    from aiotracker.delivery.statistics import Statistics
-    from aiotracker.policy.reasons import RefusalReason
     from aiotracker.protocol.record import Record
-    from aiotracker.runtime import DetachedTask, Loop
+    from aiotracker.runtime import Loop
+    from aiotracker.stores.base import EventStore
 
 __all__ = ["Emitter"]
 
 _DEFAULTS: Final = DeliverySettings()
 
 
-class Emitter:
+class Emitter(Outlet):
     """Delivers events to one collector.
 
     An emitter belongs to one tracker, which opens and closes it. Its defaults suit a web service:
@@ -70,6 +63,7 @@ class Emitter:
         custom_retry_codes: Mapping[int, bool] = MappingProxyType({}),
         max_age: float | None = None,
         exit_flush: bool = True,
+        commit_timeout: float = _DEFAULTS.commit_timeout,
         headers: Mapping[str, str] = MappingProxyType({}),
         auth: tuple[str, str] | None = None,
         post_path: str | None = None,
@@ -100,13 +94,17 @@ class Emitter:
             request_timeout: seconds of one attempt, whole.
             max_retry_delay: cap of the backoff in seconds.
             custom_retry_codes: per status code, True to retry it, False to give up.
-            max_age: seconds after which a waiting event is given up; None: never, a full buffer decides.
+            max_age: seconds after which a waiting event is given up, `inf` for never. By default never in
+                memory, where a full buffer decides, and after a day in a durable store.
             exit_flush: send what is left in the last second of a program that did not close its tracker.
+            commit_timeout: seconds that `track()` waits for a durable store to make the event safe; the
+                event stays accepted then, and counts as `volatile` until it is.
             headers: sent with every request, for a gateway before the collector.
             auth: user and password, sent as HTTP Basic.
             post_path: `/vendor/version` where the collector maps another path to its POST endpoint.
             ssl_context: verifies the collector instead of the default.
-            event_store: where events wait; in memory by default.
+            event_store: where events wait; in memory by default. `SQLiteStore` and `RedisStore` survive
+                the process.
             transport: carries requests; `HttpxTransport()` by default. `AiohttpTransport()` takes less time.
             on_success: told of events that arrived. Callbacks are synchronous (run in a thread, one at a
                 time) or asynchronous (at most 5 s each); they can neither raise into delivery nor slow it.
@@ -118,7 +116,7 @@ class Emitter:
             ConfigurationError: settings that cannot work.
         """
         self.url: CollectorURL = CollectorURL.parse(collector, post_path=post_path)
-        self._settings = DeliverySettings(
+        settings = DeliverySettings(
             method=method,
             batch_size=_fitting(batch_size, _DEFAULTS.batch_size, buffer_capacity),
             byte_limit=_fitting(byte_limit, _DEFAULTS.byte_limit, buffer_bytes),
@@ -132,12 +130,11 @@ class Emitter:
             custom_retry_codes=custom_retry_codes,
             max_age=max_age,
             exit_flush=exit_flush,
+            commit_timeout=commit_timeout,
         )
         if event_store is None:
             event_store = MemoryStore(buffer_capacity, buffer_bytes)
-            _check_buffer(self._settings, buffer_capacity, buffer_bytes)
-        elif not isinstance(event_store, EventStore):
-            raise ConfigurationError("event_store", event_store, "is no EventStore, such as MemoryStore()")
+            _check_buffer(settings, buffer_capacity, buffer_bytes)
         elif (buffer_capacity, buffer_bytes) != (DEFAULT_MAX_EVENTS, DEFAULT_MAX_BYTES):
             raise ConfigurationError(
                 "buffer_capacity",
@@ -156,110 +153,34 @@ class Emitter:
             raise ConfigurationError(
                 "connect_timeout", connect_timeout, "belongs to the transport that is given: set it there"
             )
-        self._store = event_store
-        self._body_limit = min(self._settings.byte_limit, body_bytes([event_store.max_record_bytes]))
-        self.safe_bytes: int = self._body_limit - body_bytes([record_bytes(b"")]) if method == "post" else 0
-        """A record of at most so many bytes of data is not `oversize()`; 0 where that must be asked."""
-        self._transport = transport
-        self._headers = _checked_headers(headers, auth)
-        self._ledger = Ledger()
-        self._owner: str | None = None
-        self._callbacks = _checked_callbacks(
-            {
+        super().__init__(
+            str(self.url),
+            settings,
+            store=event_store,
+            callbacks={
                 NoticeKind.SUCCESS: on_success,
                 NoticeKind.RETRY: on_retry,
                 NoticeKind.FAILURE: on_failure,
                 NoticeKind.DROP: on_drop,
-            }
+            },
         )
-        self._session: Session | None = None
+        self._body_limit = min(settings.byte_limit, body_bytes([event_store.max_record_bytes]))
+        self._transport = transport
+        self._headers = _checked_headers(headers, auth)
         if not self.url.is_secure and not self.url.is_loopback:
             hint = "use https, or a collector on this machine"
             warn_caller(InsecureCollectorWarning(f"events will travel to {self.url} in clear text: {hint}"))
 
     @property
-    def settings(self) -> DeliverySettings:
-        """How this emitter delivers."""
-        return self._settings
+    def can_deliver(self) -> bool:
+        """An emitter sees the collector's answers."""
+        return True
 
     @property
-    def event_store(self) -> EventStore:
-        """Where its events wait."""
-        return self._store
-
-    def stats(self) -> Statistics:
-        """Return the accounts of this emitter since it was built."""
-        return self._ledger.snapshot()
-
-    def health(self) -> Health:
-        """Return how delivery fares now."""
-        return self._session.engine.health if self._session is not None else Health(HealthStatus.OK, {})
-
-    # -- what the tracker calls -----------------------------------------------------------------------
-
-    def claim(self, namespace: str) -> None:
-        """Belong to a tracker from now on.
-
-        Raises:
-            TrackerOpenError: the emitter belongs to another one.
-        """
-        if self._owner is not None:
-            raise TrackerOpenError(
-                f"the emitter for {self.url} already belongs to the tracker {self._owner!r}",
-                "give every tracker emitters of its own",
-            )
-        self._owner = namespace
-
-    async def open(self, *, loop: Loop, clock: Clock, user_agent: str, get_base64: bool) -> None:
-        """Get the transport ready and start the engine on a loop."""
-        if self._session is not None:
-            self._session.lifeline.notice_fork()
-        if "aiotracker.delivery.session" not in sys.modules:
-            # All that only an open emitter needs, in a thread, because it takes some 30 ms.
-            await loop.import_in_thread(_import_session)
-        session = _import_session()
-        await self._transport.open(self.url)
-        self._session = session.start(
-            self._settings,
-            url=self.url,
-            requests=RequestBuilder(
-                self.url,
-                self._settings.method,
-                self._headers,
-                user_agent=user_agent,
-                get_base64=get_base64,
-            ),
-            transport=self._transport,
-            store=self._store,
-            ledger=self._ledger,
-            callbacks=self._callbacks,
-            clock=clock,
-            loop=loop,
-        )
-
-    @property
-    def engine(self) -> Engine:
-        """The engine since the last opening."""
-        return self._opened().engine
-
-    @property
-    def task(self) -> DetachedTask:
-        """The engine's task."""
-        return self._opened().task
-
-    @property
-    def is_forked(self) -> bool:
-        """Whether this process is a child of the one that opened the emitter."""
-        return self._session is not None and self._session.lifeline.is_forked
-
-    async def settle_abandoned(self) -> None:
-        """Settle everything after the engine's loop has died, from any other loop."""
-        await self._opened().settle_abandoned()
-
-    def _opened(self) -> Session:
-        if self._session is None:
-            raise RuntimeError("the emitter was never opened")  # the tracker sees to it that it was
-        return self._session
+    def safe_bytes(self) -> int:
+        """Bytes of a record that fits in a POST by itself; 0 with GET, whose URL must be built to tell."""
+        is_post = self._settings.method == "post"
+        return self._body_limit - body_bytes([record_bytes(b"")]) if is_post else 0
 
     def oversize(self, record: Record, *, get_base64: bool) -> tuple[int, int] | None:
         """Return bytes needed and bytes allowed when a record is too large, else None."""
@@ -270,26 +191,18 @@ class Emitter:
             size, limit = len(self.url.get_url) + 1 + len(query), MAX_GET_URL_BYTES
         return (size, limit) if size > limit else None
 
-    def refuse(self, record: Record | None, reason: RefusalReason) -> None:
-        """Settle a record that was offered and not taken; None for an event that must not be seen."""
-        self._opened().settlement.refused(record, reason)
-
-    def offer(self, record: Record) -> Verdict:
-        """Take a record or refuse it, at once, from any thread."""
-        engine = self.engine
-        with engine.admission.lock:
-            verdict = engine.admission.reserve(record.size_bytes)
-            if verdict is True:
-                engine.put(record, record.size_bytes)
-                return True
-        self.refuse(record, verdict)
-        return verdict
-
-
-def _import_session() -> type[Session]:
-    from aiotracker.delivery.session import Session
-
-    return Session
+    async def open(self, *, loop: Loop, clock: Clock, get_base64: bool) -> None:
+        """Get the transport ready and start the engine on a loop."""
+        await self._import(loop)
+        await self._transport.open(self.url)
+        requests = RequestBuilder(
+            self.url, self._settings.method, self._headers, user_agent=USER_AGENT, get_base64=get_base64
+        )
+        try:
+            await self._start(loop, clock, (self.url, requests, self._transport))
+        except BaseException:
+            await self._transport.aclose()
+            raise
 
 
 def _fitting(given: int | None, default: int, room: object) -> int:
@@ -312,13 +225,6 @@ def _check_buffer(settings: DeliverySettings, capacity: int, size_bytes: int) ->
             settings.byte_limit,
             f"must not be above buffer_bytes={size_bytes:,}: such an event finds no room",
         )
-
-
-def _checked_callbacks(given: Mapping[NoticeKind, Callback | None]) -> dict[NoticeKind, Callback]:
-    for kind, callback in given.items():
-        if callback is not None and not callable(callback):
-            raise ConfigurationError(f"on_{kind}", callback, "must be a function of one notice")
-    return {kind: callback for kind, callback in given.items() if callback is not None}
 
 
 def _checked_headers(headers: Mapping[str, str], auth: tuple[str, str] | None) -> Mapping[str, str]:

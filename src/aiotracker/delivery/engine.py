@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import anyio.lowlevel
 
+from aiotracker.delivery.intake import STORE_CLOSE_SECONDS, Intake
 from aiotracker.delivery.report import Health, HealthStatus
 from aiotracker.policy.age import expired
 from aiotracker.policy.dispatch import Send, Situation, Sleep, next_step
 from aiotracker.policy.reasons import DropReason
 from aiotracker.policy.restart import Crashes, after_crash
-from aiotracker.protocol.record import record_bytes
-from aiotracker.runtime import Wakeup
-from aiotracker.stores.base import InstantStore
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -37,8 +35,7 @@ if TYPE_CHECKING:
     from aiotracker.delivery.settlement import Settlement
     from aiotracker.delivery.statistics import Ledger
     from aiotracker.delivery.transport import Transport
-    from aiotracker.delivery.watch import FlushWatch, Watches
-    from aiotracker.protocol.record import Record
+    from aiotracker.delivery.watch import Watches
     from aiotracker.runtime import Loop
     from aiotracker.stores.base import EventStore, Lease
 
@@ -48,8 +45,10 @@ TRANSPORT_CLOSE_SECONDS: Final = 0.2  # closing sockets is local; the rest is le
 CALLBACKS_CLOSE_SECONDS: Final = 1.0  # for what callbacks are still to be told, within the closing budget
 CALLBACKS_GRACE_SECONDS: Final = 0.1  # beyond it, or nobody would be told of what the deadline cost
 
+DURABLE_MAX_AGE: Final = 24 * 3600.0  # seconds, where nothing else decides what is too old to be sent
 
-class Engine:
+
+class Engine(Intake):
     """Delivers what one store holds to one destination."""
 
     def __init__(
@@ -70,58 +69,31 @@ class Engine:
         loop: Loop,
     ) -> None:
         """Connect the parts; nothing runs before `run()`."""
-        self._settings = settings
-        self._store = store
-        self._instant_store = store if isinstance(store, InstantStore) else None
-        self._ledger = ledger
-        self._settlement = settlement
+        super().__init__(
+            settings,
+            store=store,
+            ledger=ledger,
+            watches=watches,
+            settlement=settlement,
+            admission=admission,
+            log=log,
+            clock=clock,
+            loop=loop,
+        )
         self._destination = destination
         self._sender = sender
         self._transport = transport
         self._callbacks = callbacks
-        self._log = log
-        self._clock = clock
-        self.admission: Admission = admission
-        self.watches: Watches = watches
-        self._wakeup = Wakeup(loop)
         self._crashes = Crashes()
         self._busy = 0
         self._linger = settings.first_flush_interval
         self._urgent_sequence: float = 0
-        self._close_by: float | None = None
-        # How many more events and bytes may be put before the sleeping engine must be woken.
-        self._spare_events: float = 0
-        self._spare_bytes: float = 0
+        self._last_sequence: float = math.inf  # when closing, what came later is left to others
+        self._is_stopping = False
+        default_age = DURABLE_MAX_AGE if store.is_durable else math.inf
+        self._max_age = default_age if settings.max_age is None else settings.max_age
 
     # -- what the tracker's side calls ----------------------------------------------------------------
-
-    def offer(self, record: Record) -> bool:
-        """Put a record in one step, on the engine's loop; False, with nothing done, where that takes more."""
-        size = record_bytes(record.data)
-        store, admission = self._instant_store, self.admission
-        if store is None:
-            return False
-        with admission.lock:  # or another thread could evict what is not in the accounts yet
-            if not admission.is_free or not store.try_put(record, size, self._clock.now()):
-                return False
-            self._ledger.accept()
-        self._put_one_more(size)
-        return True
-
-    def put(self, record: Record, size_bytes: int) -> None:
-        """Store a record in the room reserved for it, and wake the engine if that changes what it does.
-
-        The caller holds the admission's lock.
-        """
-        self._ledger.accept()
-        self._store.put(record, self._clock.now())
-        self._put_one_more(size_bytes)
-
-    def _put_one_more(self, size_bytes: int) -> None:
-        self._spare_events -= 1
-        self._spare_bytes -= size_bytes
-        if self._spare_events <= 0 or self._spare_bytes <= 0:
-            self._wakeup.set()
 
     def hurry(self) -> None:
         """Send what is stored now without waiting for company, cutting a backoff short once."""
@@ -129,18 +101,20 @@ class Engine:
         self._destination.hurry()
         self._wakeup.set()
 
-    def watch_stored(self) -> FlushWatch:
-        """Return a watch over all events that are in the store now."""
-        with self.admission.lock:  # an eviction by another thread is either noted or yet to come
-            backlog = self._store.backlog()
-            return self.watches.watch_all(backlog.latest_sequence, backlog.events + backlog.leased)
-
     def close(self, by: float) -> None:
-        """Take nothing more; deliver the rest until a moment in clock seconds, a backoff cut short once."""
-        self.admission.close()
+        """Take nothing more; deliver the rest until a moment in clock seconds, a backoff cut short once.
+
+        The rest is what is stored now: others may go on filling a durable store.
+        """
+        if self._store.is_durable and self._close_by is None:
+            self._last_sequence = self._store.backlog().latest_sequence
         self._destination.hurry()
-        self._close_by = by if self._close_by is None else min(self._close_by, by)
-        self._wakeup.set()
+        super().close(by)
+
+    def stop(self, by: float) -> None:
+        """Begin no more requests, and end when those that are on their way are answered."""
+        self._is_stopping = True
+        super().close(by)
 
     @property
     def health(self) -> Health:
@@ -153,7 +127,7 @@ class Engine:
             cause = self._destination.last_cause
             why = f"open after {circuit.failures} failures ({cause}), next probe in {wait:.1f} s"
             return Health(HealthStatus.DEGRADED, {self._log.name: why})
-        return Health(HealthStatus.OK, {})
+        return super().health
 
     # -- life -----------------------------------------------------------------------------------------
 
@@ -173,18 +147,16 @@ class Engine:
             else:
                 return
 
-    async def settle_abandoned(self) -> None:
-        """Settle everything after the engine's loop has died, from any other loop."""
-        self.admission.close()
-        await self._settlement.discarded()
-
     async def _deliver(self) -> None:
         async with anyio.create_task_group() as senders:
             await self._dispatch(senders)
             senders.cancel_scope.cancel()  # what is in flight when closing runs out of time
 
     async def _finish(self) -> None:
-        await self._settlement.discarded()
+        now = self._clock.now()
+        store_by = max(self._close_by or now, now + STORE_CLOSE_SECONDS)
+        with self._clock.move_on_at(store_by + STORE_CLOSE_SECONDS, shield=True):
+            await self._settlement.discarded(store_by)
         now = self._clock.now()
         callbacks_by = min(self._close_by or now, now + CALLBACKS_CLOSE_SECONDS)
         await self._callbacks.aclose(max(callbacks_by, now + CALLBACKS_GRACE_SECONDS))
@@ -216,7 +188,7 @@ class Engine:
             self._wakeup.clear()
             if self._close_by is not None and (self._is_over() or self._is_drained()):
                 return
-            match next_step(self._situation(self._busy)):
+            match self._next_step():
                 case Send(is_probe):
                     await self._begin(senders, is_probe=is_probe)
                 case Sleep(until, wake_events, wake_bytes):
@@ -232,8 +204,12 @@ class Engine:
         return self._clock.now() >= self._deadline()
 
     def _is_drained(self) -> bool:
-        backlog = self._store.backlog()
-        return not backlog.events and not backlog.leased
+        oldest = self._store.backlog().oldest_sequence
+        has_more = oldest is not None and oldest <= self._last_sequence and not self._is_stopping
+        return not has_more and not self._busy
+
+    def _next_step(self) -> Send | Sleep:
+        return Sleep(math.inf) if self._is_stopping else next_step(self._situation(self._busy))
 
     @property
     def _allowed_senders(self) -> int:
@@ -282,7 +258,7 @@ class Engine:
         after the probe that closed the circuit.
         """
         await anyio.lowlevel.checkpoint()  # a transport may answer without ever suspending
-        if self._is_over() or self._busy < self._allowed_senders:
+        if self._is_over() or self._is_stopping or self._busy < self._allowed_senders:
             return None
         is_due = next_step(self._situation(self._busy - 1)) == Send(is_probe=False)
         return await self._lease() if is_due else None
@@ -294,8 +270,8 @@ class Engine:
 
     async def _without_expired(self, lease: Lease) -> Lease | None:
         """Give up the records of a lease that are too old; None when all are."""
-        max_age = self._settings.max_age
-        count = 0 if max_age is None else expired(lease.put_at, self._clock.now(), max_age)
+        max_age = self._max_age
+        count = expired(lease.put_at, self._clock.now(), max_age)
         if count:
             detail = f"older than {max_age:g} s"
             await self._settlement.dropped(lease.part(0, count), DropReason.EXPIRED, detail)

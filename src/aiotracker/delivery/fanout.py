@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from aiotracker.delivery.admission import Verdict, Waiter
-from aiotracker.delivery.emitter import Emitter
 from aiotracker.delivery.report import DeliveryReport, Health
 from aiotracker.delivery.statistics import Statistics
-from aiotracker.errors import DeliveryError, DeliveryTimeout, EventRefusedError
+from aiotracker.errors import DeliveryError, DeliveryTimeout, EventRefusedError, TrackerStateError
 from aiotracker.policy.overflow import Overflow
 from aiotracker.policy.reasons import RefusalReason
 
@@ -17,13 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aiotracker.clock import Clock
+    from aiotracker.delivery.outlet import Outlet
     from aiotracker.delivery.watch import Receipt
     from aiotracker.protocol.record import Record
     from aiotracker.runtime import Loop
+    from aiotracker.stores.base import Commit
 
 __all__ = ["Admitted", "Fanout"]
 
-Admitted = dict[Emitter, Verdict]
+Admitted: TypeAlias = "dict[Outlet, Verdict]"
 """What each emitter said to a record: True, or why it refused."""
 
 CLOSE_GRACE: Final = 0.3  # seconds beyond the budget of closing in which an engine may still report
@@ -32,13 +33,13 @@ CLOSE_GRACE: Final = 0.3  # seconds beyond the budget of closing in which an eng
 class Fanout:
     """The emitters of one tracker."""
 
-    def __init__(self, emitters: Sequence[Emitter], *, namespace: str, clock: Clock) -> None:
+    def __init__(self, emitters: Sequence[Outlet], *, namespace: str, clock: Clock) -> None:
         """Claim emitters for a tracker.
 
         Raises:
             TrackerOpenError: one belongs to another tracker.
         """
-        self.emitters: tuple[Emitter, ...] = tuple(emitters)
+        self.emitters: tuple[Outlet, ...] = tuple(emitters)
         self._clock = clock
         for emitter in self.emitters:
             emitter.claim(namespace)
@@ -55,42 +56,48 @@ class Fanout:
 
     # -- life -----------------------------------------------------------------------------------------
 
-    async def open(self, *, loop: Loop, user_agent: str, get_base64: bool) -> None:
+    async def open(self, *, loop: Loop, get_base64: bool) -> None:
         """Open all emitters, or none."""
-        opened: list[Emitter] = []
+        opened: list[Outlet] = []
         try:
             for emitter in self.emitters:
-                await emitter.open(loop=loop, clock=self._clock, user_agent=user_agent, get_base64=get_base64)
+                await emitter.open(loop=loop, clock=self._clock, get_base64=get_base64)
                 opened.append(emitter)
-            self.put = opened[0].engine.offer if len(opened) == 1 else _never
+            self.put = opened[0].intake.offer if len(opened) == 1 else _never
         except BaseException:
             now = self._clock.now()
             for emitter in opened:
-                emitter.engine.close(now)
+                emitter.intake.close(now)
             tasks = [emitter.task for emitter in opened]
             await loop.outlast(tasks, self._clock.move_on_at(now + CLOSE_GRACE, shield=True))
             raise
 
     async def aclose(self, loop: Loop, by: float) -> None:
         """Drain all emitters on their loop, at most until a moment in clock seconds; see `last_report`."""
-        watches = [emitter.engine.watch_stored() for emitter in self.emitters]
-        self.close(by)
+        for emitter in self.emitters:
+            emitter.intake.admission.close()
         try:
-            await loop.outlast(
-                [emitter.task for emitter in self.emitters],
-                self._clock.move_on_at(by + CLOSE_GRACE, shield=True),
-            )
+            for emitter in self.emitters:
+                await emitter.intake.committed(by)  # a durable store numbers what it commits
         finally:
-            self.last_report = DeliveryReport.total(watch.report() for watch in watches)
+            watches = [emitter.intake.watch_stored() for emitter in self.emitters]
+            self.close(by)
+            try:
+                await loop.outlast(
+                    [emitter.task for emitter in self.emitters],
+                    self._clock.move_on_at(by + CLOSE_GRACE, shield=True),
+                )
+            finally:
+                self.last_report = DeliveryReport.total(watch.report() for watch in watches)
 
     def close(self, by: float) -> None:
         """Have all emitters drain and stop, without waiting for it."""
         for emitter in self.emitters:
-            emitter.engine.close(by)
+            emitter.intake.close(by)
 
     async def settle_abandoned(self) -> None:
         """Settle everything after the loop has died: nothing can be sent any more."""
-        watches = [emitter.engine.watch_stored() for emitter in self.emitters]
+        watches = [emitter.intake.watch_stored() for emitter in self.emitters]
         for emitter in self.emitters:
             await emitter.settle_abandoned()
         self.last_report = DeliveryReport.total(watch.report() for watch in watches)
@@ -119,17 +126,31 @@ class Fanout:
         verdicts: list[Verdict | Waiter] = []
         try:
             for emitter in self.emitters:
-                verdicts.append(emitter.engine.admission.reserve_or_wait(size))  # noqa: PERF401 - read when cancelled
+                verdicts.append(emitter.intake.admission.reserve_or_wait(size))  # noqa: PERF401 - read when cancelled
             await self._wait([verdict for verdict in verdicts if isinstance(verdict, Waiter)], by)
         except BaseException:
             for emitter, verdict in zip(self.emitters, verdicts, strict=False):
                 if verdict is True:
-                    emitter.engine.admission.cancel(size)
+                    emitter.intake.admission.cancel(size)
                 elif isinstance(verdict, Waiter):
-                    emitter.engine.admission.abandon(verdict)
+                    emitter.intake.admission.abandon(verdict)
             raise
-        pairs = zip(self.emitters, verdicts, strict=True)
-        return {emitter: _put(emitter, record, verdict) for emitter, verdict in pairs}
+        admitted: Admitted = {}
+        commits: list[tuple[Commit, float]] = []
+        for emitter, verdict in zip(self.emitters, verdicts, strict=True):
+            admitted[emitter], commit = _put(emitter, record, verdict)
+            if commit is not None:
+                commits.append((commit, emitter.settings.commit_timeout))
+        await self._wait_for_commits(commits, by)
+        return admitted
+
+    async def _wait_for_commits(self, commits: Sequence[tuple[Commit, float]], by: float) -> None:
+        """Wait until a record is safe, at most as long as each emitter allows; it is accepted already."""
+        began_at = self._clock.now() if commits else 0.0
+        for commit, seconds in commits:
+            if not commit.is_done:
+                with self._clock.move_on_at(min(by, began_at + seconds)):
+                    await commit.wait()
 
     def offer(self, record: Record) -> Admitted:
         """Put a record wherever there is room now, from any thread."""
@@ -160,12 +181,15 @@ class Fanout:
         """Admit a record, send it at once, and wait until every collector has it.
 
         Raises:
+            TrackerStateError: there is a `StoreOnly` among the emitters.
             DeliveryTimeout: no answer in time; the record stays queued.
             EventRefusedError: no emitter took it.
             DeliveryError: an emitter refused or dropped it.
         """
+        if not all(emitter.can_deliver for emitter in self.emitters):
+            raise TrackerStateError("deliver() needs emitters: with StoreOnly, only a relay sees answers")
         by = self._clock.now() + timeout
-        receipts = {emitter: emitter.engine.watches.watch_one(record.event_id) for emitter in self.emitters}
+        receipts = {emitter: emitter.intake.watches.watch_one(record.event_id) for emitter in self.emitters}
         try:
             admitted = await self.admit(record, by)
             taken = [emitter for emitter, verdict in admitted.items() if verdict is True]
@@ -173,7 +197,7 @@ class Fanout:
             if not taken:
                 raise EventRefusedError(record.event_id, refusals)
             for emitter in taken:
-                emitter.engine.hurry()
+                emitter.intake.hurry()
             with self._clock.move_on_at(by):
                 for emitter in taken:
                     await receipts[emitter].settled.wait()
@@ -181,22 +205,24 @@ class Fanout:
             _check_delivered(record.event_id, confirmed, refusals, timeout)
         finally:
             for emitter in receipts:
-                emitter.engine.watches.forget_one(record.event_id)
+                emitter.intake.watches.forget_one(record.event_id)
 
     async def flush(self, timeout: float) -> DeliveryReport:
         """Send what is stored now at once, and wait until it is settled."""
         by = self._clock.now() + timeout
-        engines = [emitter.engine for emitter in self.emitters]
-        watches = [engine.watch_stored() for engine in engines]
+        intakes = [emitter.intake for emitter in self.emitters]
+        for intake in intakes:
+            await intake.committed(by)  # a durable store numbers what it commits
+        watches = [intake.watch_stored() for intake in intakes]
         try:
-            for engine in engines:
-                engine.hurry()
+            for intake in intakes:
+                intake.hurry()
             with self._clock.move_on_at(by):
                 for watch in watches:
                     await watch.done.wait()
         finally:
-            for engine, watch in zip(engines, watches, strict=True):
-                engine.watches.forget(watch)
+            for intake, watch in zip(intakes, watches, strict=True):
+                intake.watches.forget(watch)
         return DeliveryReport.total(watch.report() for watch in watches)
 
     async def _wait(self, waiters: Sequence[Waiter], by: float) -> None:
@@ -214,32 +240,32 @@ class Fanout:
         }
 
 
-def _never(record: Record) -> bool:  # noqa: ARG001 - stands for `Engine.offer`
+def _never(record: Record) -> bool:  # noqa: ARG001 - stands for `Intake.offer`
     return False
 
 
-def _unique_names(emitters: Sequence[Emitter]) -> dict[Emitter, str]:
-    """Return what to call each emitter: its collector's address, numbered where several have the same."""
-    names: dict[Emitter, str] = {}
+def _unique_names(emitters: Sequence[Outlet]) -> dict[Outlet, str]:
+    """Return what to call each emitter: its name, numbered where several have the same."""
+    names: dict[Outlet, str] = {}
     for emitter in emitters:
-        same = sum(other.url == emitter.url for other in names)
-        names[emitter] = f"{emitter.url} ({same + 1})" if same else str(emitter.url)
+        same = sum(other.name == emitter.name for other in names)
+        names[emitter] = f"{emitter.name} ({same + 1})" if same else emitter.name
     return names
 
 
-def _put(emitter: Emitter, record: Record, verdict: Verdict | Waiter) -> Verdict:
-    admission = emitter.engine.admission
+def _put(emitter: Outlet, record: Record, verdict: Verdict | Waiter) -> tuple[Verdict, Commit | None]:
+    """Put a record where its room was granted; return the verdict, and what it waits for to be safe."""
+    admission = emitter.intake.admission
     if isinstance(verdict, Waiter):
         verdict = admission.give_up(verdict) if verdict.verdict is None else verdict.verdict
     if verdict is True:
         with admission.lock:
             if not admission.is_closed:
-                emitter.engine.put(record, record.size_bytes)
-                return True
+                return True, emitter.intake.put(record, record.size_bytes)
         admission.cancel(record.size_bytes)  # closed between the grant and now
         verdict = RefusalReason.CLOSED
     emitter.refuse(record, verdict)
-    return verdict
+    return verdict, None
 
 
 def _check_delivered(

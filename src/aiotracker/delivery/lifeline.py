@@ -33,7 +33,7 @@ class Lifeline:
         store: EventStore,
         ledger: Ledger,
         settlement: Settlement,
-        rescue: Rescue,
+        rescue: Rescue | None,
         clock: Clock,
         loop: Loop,
     ) -> None:
@@ -57,7 +57,7 @@ class Lifeline:
         """In a child: forget everything, since the parent still has it. Touches nothing that is shared."""
         self._has_forgotten = True
         self._store.after_fork()
-        self._ledger.after_fork()
+        self._ledger.after_fork(is_durable=self._store.is_durable)
 
     def notice_fork(self) -> None:
         """Catch up with a fork that Python was not told of: uWSGI forks in C and runs no hooks by default."""
@@ -66,21 +66,26 @@ class Lifeline:
 
     def at_exit(self, by: float) -> int:
         """Send what is left until a moment of `time.monotonic()`; return how many events remain unsent."""
-        if self.is_forked or self._store.is_durable:
+        if self.is_forked:
             return 0
+        if self._store.is_durable:  # what it holds is sent when somebody opens it again
+            lost = self._store.at_exit(by)
+            self._ledger.drop_buffered(lost, DropReason.SHUTDOWN_DEADLINE)
+            return lost
         if not self._loop.is_running():
             _run(self._settlement.reclaimed())
-        if self._settings.exit_flush and self._rescue.is_possible:
-            self._send_rest(by)
-        self._rescue.close()
-        return _run(self._settlement.discarded())
+        if self._rescue is not None:
+            if self._settings.exit_flush and self._rescue.is_possible:
+                self._send_rest(self._rescue, by)
+            self._rescue.close()
+        return _run(self._settlement.discarded(self._clock.now()))
 
-    def _send_rest(self, by: float) -> None:
+    def _send_rest(self, rescue: Rescue, by: float) -> None:
         while True:
             lease = _run(self._settlement.lease(self._settings.batch_events, self._settings.byte_limit))
             if lease is None:
                 return
-            if not self._rescue.deliver(lease, now_ms=self._clock.wall_ms(), by=by):
+            if not rescue.deliver(lease, now_ms=self._clock.wall_ms(), by=by):
                 _run(self._settlement.kept(lease, DropReason.SHUTDOWN_DEADLINE))
                 return
             _run(self._settlement.delivered(lease))

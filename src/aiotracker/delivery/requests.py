@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from aiotracker._version import __version__
 from aiotracker.protocol.envelope import CONTENT_TYPE, get_query, post_body
 from aiotracker.protocol.exchange import Request
 from aiotracker.protocol.record import Kind
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from aiotracker.protocol.url import CollectorURL
     from aiotracker.stores.base import Lease
 
-__all__ = ["RequestBuilder"]
+__all__ = ["USER_AGENT", "RequestBuilder"]
+
+USER_AGENT: Final = f"aiotracker/{__version__}"
 
 ANONYMOUS_HEADER: Final = ("SP-Anonymous", "*")
 """Any value has the effect; trackers send `*`. Source: collector 3.4, `Service.scala`."""

@@ -53,9 +53,11 @@ class DeliverySettings:
         connect_timeout: seconds to get a connection.
         request_timeout: seconds of one attempt, whole.
         max_retry_delay: cap of the backoff in seconds.
-        max_age: seconds after which an event is given up; None: never, a full buffer decides.
+        max_age: seconds after which an event is given up; `inf`: never, a full buffer decides. None for
+            that in memory, and for a day in a durable store.
         custom_retry_codes: per status code, True to retry it, False to give up.
         exit_flush: whether what is left is sent in the last second of a program that did not close.
+        commit_timeout: seconds that `track()` waits for a durable store to make the event safe.
     """
 
     method: Method = "post"
@@ -72,6 +74,7 @@ class DeliverySettings:
     max_age: float | None = None
     custom_retry_codes: Mapping[int, bool] = field(default_factory=lambda: NO_CODES)
     exit_flush: bool = True
+    commit_timeout: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work, and keep them in their normal form.
@@ -93,12 +96,12 @@ class DeliverySettings:
             )
         for name in ("connect_timeout", "request_timeout", "max_retry_delay"):
             _require_seconds(name, getattr(self, name), above=0.0)
-        for name in ("flush_interval", "first_flush_interval"):
+        for name in ("flush_interval", "first_flush_interval", "commit_timeout"):
             _require_seconds(name, getattr(self, name), at_least=0.0)
         first = min(self.first_flush_interval, self.flush_interval)  # never slower than the others
         object.__setattr__(self, "first_flush_interval", first)
         if self.max_age is not None:
-            _require_seconds("max_age", self.max_age, above=0.0)
+            _require_seconds("max_age", self.max_age, above=0.0, may_be_inf=True)
         _require_seconds("max_wait", self.max_wait, at_least=0.0, may_be_inf=True)
         self._check_overflow()
         self._check_retry_codes()

@@ -5,13 +5,18 @@ Every way that a record can go is one method here, so that no way forgets one of
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import TYPE_CHECKING, Final
+
+import anyio
 
 from aiotracker.delivery.notices import Notice, NoticeKind
 from aiotracker.policy.reasons import DropReason, RefusalReason
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
     from aiotracker.delivery.callbacks import Callbacks
     from aiotracker.delivery.log import DeliveryLog
     from aiotracker.delivery.statistics import Ledger
@@ -78,8 +83,7 @@ class Settlement:
 
     async def delivered(self, part: Lease) -> None:
         """The collector has the records."""
-        await self._store.ack(part)
-        self._ledger.deliver(len(part))
+        await self._booked(self._store.ack(part), part, self._ledger.deliver)
         self._watches.settle(part, None)
         self._tell(NoticeKind.SUCCESS, part)
 
@@ -87,8 +91,7 @@ class Settlement:
         """The records go back to the front of the queue and are sent again."""
         if not len(part):
             return
-        await self._store.release(part)
-        self._ledger.release(len(part))
+        await self._booked(self._store.release(part), part, self._ledger.release)
         self._ledger.retry(cause)
         self._tell(NoticeKind.RETRY, part, cause, detail)
 
@@ -96,8 +99,8 @@ class Settlement:
         self, part: Lease, reason: DropReason, detail: str, *, level: int = logging.WARNING
     ) -> None:
         """The records are given up."""
-        await self._store.reject(part, reason)
-        self._ledger.drop(len(part), reason)
+        work = self._store.reject(part, reason, detail)
+        await self._booked(work, part, functools.partial(self._ledger.drop, reason=reason))
         self._watches.settle(part, reason, f" ({detail})")
         message = f"{len(part)} events were dropped as {reason}: {detail}"
         self._log.say(level, "send", f"{reason} {detail}", message, count=len(part))
@@ -106,21 +109,43 @@ class Settlement:
 
     async def reclaimed(self) -> None:
         """Nobody is left to settle what was leased: it goes back to the queue."""
-        self._ledger.release(await self._store.reclaim())
+        await self._store.reclaim()
+        self._ledger.reclaim()
 
-    async def discarded(self) -> int:
-        """Closing ran out of time: give up what only this process could have sent, and say how much."""
+    async def discarded(self, by: float) -> int:
+        """Closing is over: give up what only this process could have sent, and say how much.
+
+        Args:
+            by: clock seconds, for a durable store to make safe what is not.
+        """
         await self.reclaimed()
-        leases = await self._store.discard(DropReason.SHUTDOWN_DEADLINE)
+        leases = await self._store.aclose(by)
         count = sum(map(len, leases))
-        if count:
-            self._ledger.drop_buffered(count, DropReason.SHUTDOWN_DEADLINE)
-            message = f"{count} events were not delivered before closing ran out of time"
-            self._log.say(logging.WARNING, "close", DropReason.SHUTDOWN_DEADLINE, message)
-        for lost in leases:
-            self._watches.settle(lost, DropReason.SHUTDOWN_DEADLINE)
-            self._tell(NoticeKind.DROP, lost, DropReason.SHUTDOWN_DEADLINE)
+        self.lost(count, DropReason.SHUTDOWN_DEADLINE, "closing ran out of time", leases)
         return count
+
+    def lost(self, count: int, reason: DropReason, detail: str, leases: Sequence[Lease] = ()) -> None:
+        """Records that nobody was sending are gone; `leases` are those of them that are known."""
+        if count:
+            self._ledger.drop_buffered(count, reason)
+            message = f"{count} events were dropped as {reason}: {detail}"
+            self._log.say(logging.WARNING, "store", reason, message, count=count)
+        for lease in leases:
+            self._watches.settle(lease, reason, f" ({detail})")
+            self._tell(NoticeKind.DROP, lease, reason, detail)
+
+    @staticmethod
+    async def _booked(work: Awaitable[int | None], part: Lease, book: Callable[[int, int], None]) -> None:
+        """Have a store settle records, and book that: how many were leased, and how many were still there.
+
+        A cancellation ends the wait for the store and not its work, so that it is booked all the same.
+        """
+        try:
+            found = await work
+        except anyio.get_cancelled_exc_class():
+            book(len(part), len(part))
+            raise
+        book(len(part), len(part) if found is None else found)
 
     def _tell(self, kind: NoticeKind, lease: Lease, reason: str = "", detail: str = "") -> None:
         if self._callbacks.wants(kind):

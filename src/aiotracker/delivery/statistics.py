@@ -5,6 +5,7 @@ At every moment, exactly:
     offered  = accepted + refused
     accepted = delivered + dropped + buffered + in_flight
 
+(With a durable store that several processes share, the first line holds for each, the second for all.)
 The ledger moves events between these accounts and does nothing else; every move is one critical section,
 so that a snapshot taken from any thread adds up. What is buffered is not kept but follows from the rest.
 """
@@ -37,10 +38,11 @@ class Statistics:
         refused: not taken, by reason.
         delivered: the collector has them.
         dropped: accepted and given up, by reason.
-        buffered: waiting to be sent.
+        buffered: waiting to be sent; with a durable store, all that wait there, whoever put them in.
         in_flight: being sent.
         requests: attempts made, of any outcome.
         retries: attempts that failed and are repeated, by cause (`503`, `timeout`, …).
+        volatile: those of the buffered that a durable store has not made safe yet.
     """
 
     offered: int
@@ -52,6 +54,7 @@ class Statistics:
     in_flight: int
     requests: int
     retries: Mapping[str, int]
+    volatile: int = 0
 
     @classmethod
     def total(cls, parts: Iterable[Statistics]) -> Statistics:
@@ -74,6 +77,7 @@ class Statistics:
             in_flight=sum(s.in_flight for s in snapshots),
             requests=sum(s.requests for s in snapshots),
             retries=MappingProxyType(dict(retries)),
+            volatile=sum(s.volatile for s in snapshots),
         )
 
 
@@ -105,33 +109,49 @@ class Ledger:
         with self._lock:
             self._in_flight += count
 
-    def release(self, count: int) -> None:
+    def release(self, count: int, _found: int = 0) -> None:
         """Events came back to be sent again."""
         with self._lock:
             self._in_flight -= count
 
-    def deliver(self, count: int) -> None:
-        """Events that were in flight arrived."""
+    def reclaim(self) -> None:
+        """Nothing is in flight any more."""
         with self._lock:
-            self._in_flight -= count
-            self._delivered += count
+            self._in_flight = 0
 
-    def drop(self, count: int, reason: DropReason) -> None:
-        """Events that were in flight were given up."""
+    def deliver(self, count: int, found: int) -> None:
+        """Events that were in flight arrived.
+
+        Args:
+            count: of those that were in flight.
+            found: of those that nobody else had settled meanwhile.
+        """
         with self._lock:
             self._in_flight -= count
-            self._dropped[reason] += count
+            self._delivered += found
+
+    def drop(self, count: int, found: int, reason: DropReason) -> None:
+        """Events that were in flight were given up; the counts are those of `deliver`."""
+        with self._lock:
+            self._in_flight -= count
+            self._dropped[reason] += found
 
     def drop_buffered(self, count: int, reason: DropReason) -> None:
         """Events that were waiting were given up."""
         with self._lock:
             self._dropped[reason] += count
 
-    def after_fork(self) -> None:
-        """In a forked child: what was not settled belongs to the parent. The lock may be held: a new one."""
+    def after_fork(self, *, is_durable: bool = False) -> None:
+        """In a forked child: what was not settled belongs to the parent. The lock may be held: a new one.
+
+        Args:
+            is_durable: it waits where the child finds it, too, and so is not lost to it.
+        """
         self._lock = Lock()
-        self._dropped[DropReason.FORKED] += self._accepted - self._delivered - sum(self._dropped.values())
         self._in_flight = 0
+        if not is_durable:
+            rest = self._accepted - self._delivered - sum(self._dropped.values())
+            self._dropped[DropReason.FORKED] += rest
 
     def attempt(self) -> None:
         """A request begins."""

@@ -42,6 +42,12 @@ class FlushWatch:
         if self._outstanding <= 0:
             self.done.set()
 
+    def pass_by(self, first_sequence: int | None) -> None:
+        """Note the number of the oldest event of all: what is older, others have settled."""
+        if first_sequence is None or first_sequence > self._sequence:
+            self._outstanding = 0
+            self.done.set()
+
     def report(self) -> DeliveryReport:
         """Return what became of the events so far."""
         dropped = MappingProxyType({k: v for k, v in self._dropped.items() if v})
@@ -76,6 +82,11 @@ class Watches:
     def forget(self, watch: FlushWatch) -> None:
         """Stop counting for a flush."""
         self._flushes.remove(watch)
+
+    def pass_by(self, first_sequence: int | None) -> None:
+        """Note the number of the oldest event that a shared store still holds; None for none."""
+        for flush in self._flushes:
+            flush.pass_by(first_sequence)
 
     def watch_one(self, event_id: str) -> Receipt:
         """Watch one event."""

@@ -24,7 +24,10 @@ class Backlog:
         oldest_at: clock seconds when the oldest record was put; None when nothing waits.
         oldest_sequence: number of the oldest record, in the order of putting; None likewise.
         latest_sequence: number of the latest record that was ever put; 0 before the first.
-        leased: records that are leased.
+        leased: records that are leased, by whomever.
+        volatile: records among `events` that would not survive this process yet.
+        first_sequence: number of the oldest record of all, leased ones included, where others may settle
+            records; None where nobody else does, or nothing is held.
     """
 
     events: int
@@ -34,6 +37,8 @@ class Backlog:
     oldest_sequence: int | None
     latest_sequence: int
     leased: int
+    volatile: int = 0
+    first_sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Where events wait between `track()` and the collector."""
 
-from aiotracker.stores.base import EventStore, Lease
+from aiotracker.stores.base import Commit, EventStore, Lease, StoreHost
+from aiotracker.stores.dead_letters import DeadLetter, DeadLetterStore
 from aiotracker.stores.memory import MemoryStore
 
-__all__ = ["EventStore", "Lease", "MemoryStore"]
+__all__ = ["Commit", "DeadLetter", "DeadLetterStore", "EventStore", "Lease", "MemoryStore", "StoreHost"]

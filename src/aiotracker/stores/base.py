@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import anyio
+
 from aiotracker.protocol.record import Record, records_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Sequence
 
+    from aiotracker.clock import Clock
     from aiotracker.policy.dispatch import Backlog
     from aiotracker.policy.reasons import DropReason
     from aiotracker.protocol.record import Kind
 
-__all__ = ["EventStore", "InstantStore", "Lease"]
+__all__ = ["Commit", "EventStore", "InstantStore", "Lease", "StoreHost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +58,86 @@ class Lease:
         return len(self.data)
 
 
+class StoreHost(Protocol):
+    """Who uses a store: what the store needs of its surroundings, and whom it tells. On the loop only."""
+
+    @property
+    def clock(self) -> Clock:
+        """What time it is."""
+        ...
+
+    def changed(self) -> None:
+        """Look at the backlog again: it changed without a call from here, or room was freed."""
+        ...
+
+    def lost(self, count: int, reason: DropReason, detail: str, leases: Sequence[Lease] = ()) -> None:
+        """Count accepted records that the store gave up by itself.
+
+        Args:
+            count: records.
+            reason: `evicted` by newer ones, or `store_error`.
+            detail: what happened, for a person.
+            leases: the records, where they are known.
+        """
+        ...
+
+    def say(self, level: int, reason: str, message: str, *, error: BaseException | None = None) -> None:
+        """Write a line, at most one per reason and minute.
+
+        Args:
+            level: of `logging`.
+            reason: from a closed set.
+            message: for a person.
+            error: whose traceback is written below the line.
+        """
+        ...
+
+
+class Commit:
+    """A group of records on its way to be safe, and whoever waits for that."""
+
+    def __init__(self) -> None:
+        """Begin as unfinished."""
+        self._event = anyio.Event()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every record of the group is as safe as it will be."""
+        return self._event.is_set()
+
+    def conclude(self) -> None:
+        """Let everybody go on. On the loop of those who wait."""
+        self._event.set()
+
+    async def wait(self) -> None:
+        """Wait until the group is safe."""
+        await self._event.wait()
+
+
 @runtime_checkable
 class EventStore(Protocol):
     """Where events wait between `track()` and the collector.
 
-    The way of a record: `reserve → put → lease → ack | release | reject`.
+    The way of a record: `reserve → put → lease → ack | release | reject`. A store belongs to one emitter,
+    which opens and closes it; it may be opened again, on another loop.
 
     Guarantees that every store gives:
     - Bounded: after `reserve` has granted room, `put` of a record of that size succeeds. What is leased
       still takes up room; only `ack`, `reject`, `evict` and `cancel` free it.
     - Ordered: one FIFO per kind. `lease` hands out the oldest records of the kind of the oldest record;
-      `release` puts records back in front, in their old order.
-    - Exclusive: a record is in one lease at a time. A lease that its holder never settles comes back.
+      `release` puts records back in front, in their old order. Sequences grow in the order of putting;
+      a durable store numbers a record when it is committed.
+    - Exclusive: a record is in one lease at a time. What a holder never settles comes back: with
+      `reclaim`, and from a process that died when its lease expires. A holder that is merely slow keeps
+      its leases.
+    - At least once: a lease that expired because its process stood still may be settled by two holders.
+      Settling it late does no harm.
     - `reserve`, `cancel`, `put`, `evict` and `backlog` neither wait nor do I/O and may be called from any
-      thread; the others are called on the engine's loop, one at a time per lease.
+      thread; the others are called on the loop that it was opened on, one at a time per lease.
+    - `ack`, `release` and `reject` happen once they are called: a cancellation ends the wait and not the
+      work. When one raises, nothing was done.
+    - The world's trouble (a full disk, a server that is away) raises nothing. Records then wait in memory
+      as `volatile`, within the bounds, and may be leased from there; there is no room beyond the bounds.
     - What survives what is the store's own to say: memory survives nothing.
     """
 
@@ -82,6 +151,14 @@ class EventStore(Protocol):
         """Bytes of the largest record that can ever find room."""
         ...
 
+    async def open(self, host: StoreHost) -> None:
+        """Get ready on the current loop; a store that is away is no error, it is tried again.
+
+        Raises:
+            ConfigurationError: it can never work here.
+        """
+        ...
+
     def reserve(self, size_bytes: int) -> bool:
         """Set room aside for one record; False when there is none."""
         ...
@@ -90,15 +167,14 @@ class EventStore(Protocol):
         """Give back room that was reserved and will not be used."""
         ...
 
-    def put(self, record: Record, now: float) -> Awaitable[None] | None:
+    def put(self, record: Record, now: float) -> Commit | None:
         """Store a record in reserved room.
 
         Args:
             record: its `size_bytes` is what was reserved.
             now: clock seconds.
         Returns:
-            None when the record is as safe as it will be; with a durable store an awaitable that
-            returns when its group is committed.
+            None when the record is as safe as it will be; with a durable store the group that it is in.
         """
         ...
 
@@ -107,16 +183,19 @@ class EventStore(Protocol):
 
         Returns:
             What was removed, a lease for each kind of it; None, with nothing removed, when it would not
-            be enough.
+            be enough. A store that cannot remove at once returns what it has removed so far, and tells
+            its host of the rest.
         """
         ...
 
     def backlog(self) -> Backlog:
-        """Return what waits to be leased."""
+        """Return what waits to be leased, as far as it is known; the last state when the store is closed."""
         ...
 
     async def lease(self, max_events: int, max_bytes: int) -> Lease | None:
         """Hand out the oldest records that fit in one request; None when nothing waits.
+
+        Fewer than fit where the next ones are leased already, so that a lease has no gaps.
 
         Args:
             max_events: 1 or more.
@@ -124,16 +203,22 @@ class EventStore(Protocol):
         """
         ...
 
-    async def ack(self, lease: Lease) -> None:
-        """Forget records that were delivered."""
+    async def ack(self, lease: Lease) -> int:
+        """Forget records that were delivered; return how many were there.
+
+        Fewer than were leased when the lease had expired and another holder settled them.
+        """
         ...
 
     async def release(self, lease: Lease) -> None:
         """Take records back, to the front, to be leased again."""
         ...
 
-    async def reject(self, lease: Lease, reason: DropReason) -> None:
-        """Give up records for a reason; a durable store keeps them among its dead letters."""
+    async def reject(self, lease: Lease, reason: DropReason, detail: str = "") -> int:
+        """Give up records for a reason; return how many were there, as `ack` does.
+
+        A durable store keeps them among its dead letters, with reason, detail and time.
+        """
         ...
 
     def after_fork(self) -> None:
@@ -150,11 +235,26 @@ class EventStore(Protocol):
         """
         ...
 
-    async def discard(self, reason: DropReason) -> Sequence[Lease]:
-        """Give up all that only this process could send, and return it, a lease for each kind.
+    async def aclose(self, by: float) -> Sequence[Lease]:
+        """Stop, and give up what only this process could send; return it, a lease for each kind.
 
-        Called when closing ran out of time and nothing is leased. A durable store keeps everything
-        and returns nothing.
+        Called when nothing is leased. A durable store first makes safe what is volatile, and returns what
+        could not be.
+
+        Args:
+            by: clock seconds.
+        """
+        ...
+
+    def at_exit(self, by: float) -> int:
+        """Make safe what is volatile in a program that ends without closing, from whatever thread.
+
+        There may be no loop any more, and no new threads. Called for durable stores only.
+
+        Args:
+            by: moment of `time.monotonic()`.
+        Returns:
+            How many records are lost.
         """
         ...
 

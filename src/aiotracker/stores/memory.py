@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from aiotracker.policy.reasons import DropReason
     from aiotracker.protocol.record import Record
+    from aiotracker.stores.base import StoreHost
 
 __all__ = ["DEFAULT_MAX_BYTES", "DEFAULT_MAX_EVENTS", "MemoryStore"]
 
@@ -163,8 +164,15 @@ class MemoryStore:
                 leased=sum([len(leased) for leased in self._leased.values()]),
             )
 
+    async def open(self, host: StoreHost) -> None:
+        """Memory is always ready."""
+
     async def lease(self, max_events: int, max_bytes: int) -> Lease | None:
         """Hand out the oldest records of the oldest record's kind that fit in one request."""
+        return self.take(max_events, max_bytes)
+
+    def take(self, max_events: int, max_bytes: int) -> Lease | None:
+        """Do what `lease` does, from any thread."""
         with self._lock:
             kind = self._oldest()
             if kind is None:
@@ -176,19 +184,17 @@ class MemoryStore:
             self._leased[kind].update(zip(lease.sequences, entries, strict=True))
             return lease
 
-    async def ack(self, lease: Lease) -> None:
+    async def ack(self, lease: Lease) -> int:
         """Forget records that were delivered."""
-        self._settle(lease)
+        return self.forget(lease)
 
     async def release(self, lease: Lease) -> None:
         """Take records back, to the front, to be leased again."""
-        with self._lock:
-            entries = [self._leased[lease.kind].pop(sequence) for sequence in lease.sequences]
-            self._queues[lease.kind].put_back(entries)
+        self.put_back(lease)
 
-    async def reject(self, lease: Lease, reason: DropReason) -> None:  # noqa: ARG002 - kept by durable stores
+    async def reject(self, lease: Lease, reason: DropReason, detail: str = "") -> int:  # noqa: ARG002 - kept by durable stores
         """Give up records."""
-        self._settle(lease)
+        return self.forget(lease)
 
     async def reclaim(self) -> int:
         """Take back every lease."""
@@ -200,23 +206,39 @@ class MemoryStore:
                 leased.clear()
             return count
 
-    async def discard(self, reason: DropReason) -> list[Lease]:  # noqa: ARG002 - as above
+    async def aclose(self, by: float) -> list[Lease]:  # noqa: ARG002 - it takes no time
         """Give up everything."""
-        with self._lock:
-            discarded = []
-            for kind, queue in self._queues.items():
-                entries = queue.pop(len(queue.entries))
-                self._free(len(entries), _size_bytes(entries))
-                if entries:
-                    discarded.append(_lease(kind, entries))
-            return discarded
+        return self.take_all()
 
-    def _settle(self, lease: Lease) -> None:
+    def at_exit(self, by: float) -> int:  # noqa: ARG002 - as above
+        """Give up everything."""
+        return sum(map(len, self.take_all()))
+
+    def forget(self, lease: Lease) -> int:
+        """Do what `ack` does, from any thread."""
         with self._lock:
             leased = self._leased[lease.kind]
             for sequence in lease.sequences:
                 del leased[sequence]
             self._free(len(lease), lease.records_bytes)
+            return len(lease)
+
+    def put_back(self, lease: Lease) -> None:
+        """Do what `release` does, from any thread."""
+        with self._lock:
+            entries = [self._leased[lease.kind].pop(sequence) for sequence in lease.sequences]
+            self._queues[lease.kind].put_back(entries)
+
+    def take_all(self) -> list[Lease]:
+        """Remove everything that waits, and return it, a lease for each kind."""
+        with self._lock:
+            taken = []
+            for kind, queue in self._queues.items():
+                entries = queue.pop(len(queue.entries))
+                self._free(len(entries), _size_bytes(entries))
+                if entries:
+                    taken.append(_lease(kind, entries))
+            return taken
 
     def _append(self, kind: Kind, data: bytes, size_bytes: int, now: float) -> None:
         self._sequence += 1

@@ -33,9 +33,9 @@ def test_the_accounts_always_add_up(moves: list[str]) -> None:
             case "release" if now.in_flight:
                 ledger.release(1)
             case "deliver" if now.in_flight:
-                ledger.deliver(1)
+                ledger.deliver(1, 1)
             case "drop" if now.in_flight:
-                ledger.drop(1, DropReason.REJECTED)
+                ledger.drop(1, 1, DropReason.REJECTED)
             case "evict" if now.buffered:
                 ledger.drop_buffered(1, DropReason.EVICTED)
             case _:
@@ -58,7 +58,7 @@ def test_the_accounts_add_up_in_every_snapshot_of_another_thread() -> None:
         while not stop.is_set():
             ledger.accept()
             ledger.lease(1)
-            ledger.deliver(1)
+            ledger.deliver(1, 1)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -75,7 +75,7 @@ def test_a_forked_child_starts_its_books_with_what_it_lost() -> None:
     for _ in range(5):
         ledger.accept()
     ledger.lease(2)
-    ledger.deliver(1)
+    ledger.deliver(1, 1)
 
     ledger.after_fork()
 

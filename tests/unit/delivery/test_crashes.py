@@ -47,20 +47,20 @@ class FailingStore(MemoryStore):
         self._fail("lease")
         return await super().lease(max_events, max_bytes)
 
-    async def ack(self, lease: Lease) -> None:
+    async def ack(self, lease: Lease) -> int:
         """Fail, or forget records."""
         self._fail("ack")
-        await super().ack(lease)
+        return await super().ack(lease)
 
     async def release(self, lease: Lease) -> None:
         """Fail, or take records back."""
         self._fail("release")
         await super().release(lease)
 
-    async def reject(self, lease: Lease, reason: DropReason) -> None:
+    async def reject(self, lease: Lease, reason: DropReason, detail: str = "") -> int:
         """Fail, or give records up."""
         self._fail("reject")
-        await super().reject(lease, reason)
+        return await super().reject(lease, reason, detail)
 
     async def reclaim(self) -> int:
         """Fail, or take leases back."""

@@ -57,7 +57,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("max_age", {"max_age": 0}),
     ("max_age", {"max_age": -1}),
     ("max_age", {"max_age": NAN}),
-    ("max_age", {"max_age": math.inf}),
+    ("max_age", {"max_age": -math.inf}),
     ("max_wait", {"max_wait": -0.1}),
     ("max_wait", {"max_wait": NAN}),
     ("max_wait", {"max_wait": -math.inf}),

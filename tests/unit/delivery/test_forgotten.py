@@ -65,7 +65,7 @@ async def test_a_closed_tracker_goes_in_silence(track_with: TrackWith) -> None:
     await bench.track("a")
     await bench.tracker.aclose()
     parts: list[weakref.ref[Any]] = [
-        weakref.ref(part) for part in (bench.tracker, bench.emitter.engine, bench.transport)
+        weakref.ref(part) for part in (bench.tracker, bench.emitter.intake, bench.transport)
     ]
 
     track_with.benches.clear()

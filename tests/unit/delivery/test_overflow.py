@@ -371,7 +371,7 @@ async def test_cancellation_in_the_moment_of_the_grant_gives_the_room_back(
 ) -> None:
     """Room that is granted to a caller who is about to learn of its cancellation goes back."""
     bench = await full(track_with, buffer_capacity=3)
-    admission = bench.emitter.engine.admission
+    admission = bench.emitter.intake.admission
     admission.reserve(100)
 
     async with anyio.create_task_group() as tasks:

@@ -1,0 +1,151 @@
+"""Where a tracker hands its records over: the side of an open emitter that callers see.
+
+What is put here is in the accounts at once. Whoever stands behind it (the engine, or nobody but the store)
+learns of it only when that changes what it does.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Final
+
+from aiotracker.delivery.report import Health, HealthStatus
+from aiotracker.protocol.record import record_bytes
+from aiotracker.runtime import Wakeup
+from aiotracker.stores.base import InstantStore
+
+if TYPE_CHECKING:
+    from aiotracker.clock import Clock
+    from aiotracker.delivery.admission import Admission
+    from aiotracker.delivery.log import DeliveryLog
+    from aiotracker.delivery.settings import DeliverySettings
+    from aiotracker.delivery.settlement import Settlement
+    from aiotracker.delivery.statistics import Ledger
+    from aiotracker.delivery.watch import FlushWatch, Watches
+    from aiotracker.protocol.record import Record
+    from aiotracker.runtime import Loop
+    from aiotracker.stores.base import Commit, EventStore
+
+__all__ = ["STORE_CLOSE_SECONDS", "Intake"]
+
+STORE_CLOSE_SECONDS: Final = 0.2  # to make safe what is volatile, should closing have run out of time
+PATIENCE: Final = 2  # commit timeouts after which a store that commits nothing is in trouble
+
+
+class Intake(ABC):
+    """Takes the records of one emitter into its store."""
+
+    def __init__(
+        self,
+        settings: DeliverySettings,
+        *,
+        store: EventStore,
+        ledger: Ledger,
+        watches: Watches,
+        settlement: Settlement,
+        admission: Admission,
+        log: DeliveryLog,
+        clock: Clock,
+        loop: Loop,
+    ) -> None:
+        """Connect the parts; nothing runs before `run()`."""
+        self._settings = settings
+        self._store = store
+        self._instant_store = store if isinstance(store, InstantStore) else None
+        self._ledger = ledger
+        self._settlement = settlement
+        self._log = log
+        self._clock = clock
+        self.admission: Admission = admission
+        self.watches: Watches = watches
+        self._wakeup = Wakeup(loop)
+        self._close_by: float | None = None
+        self._latest_commit: Commit | None = None
+        self._uncommitted_since = 0.0  # clock seconds; means something while that commit is not done
+        # How many more events and bytes may be put before whoever stands behind this must be woken.
+        self._spare_events: float = 0
+        self._spare_bytes: float = 0
+
+    def offer(self, record: Record) -> bool:
+        """Put a record in one step, on this loop; False, with nothing done, where that takes more."""
+        size = record_bytes(record.data)
+        store, admission = self._instant_store, self.admission
+        if store is None:
+            return False
+        with admission.lock:  # or another thread could evict what is not in the accounts yet
+            if not admission.is_free or not store.try_put(record, size, self._clock.now()):
+                return False
+            self._ledger.accept()
+        self._put_one_more(size)
+        return True
+
+    def put(self, record: Record, size_bytes: int) -> Commit | None:
+        """Store a record in the room reserved for it; return what to wait for until it is safe.
+
+        The caller holds the admission's lock.
+        """
+        self._ledger.accept()
+        now = self._clock.now()
+        commit = self._store.put(record, now)
+        if commit is not None:
+            if self._latest_commit is None or self._latest_commit.is_done:
+                self._uncommitted_since = now
+            self._latest_commit = commit
+        self._put_one_more(size_bytes)
+        return commit
+
+    def _put_one_more(self, size_bytes: int) -> None:
+        self._spare_events -= 1
+        self._spare_bytes -= size_bytes
+        if self._spare_events <= 0 or self._spare_bytes <= 0:
+            self._wakeup.set()
+
+    async def committed(self, by: float) -> None:
+        """Wait until everything that was put is safe, at most until a moment in clock seconds."""
+        commit = self._latest_commit
+        if commit is not None and not commit.is_done:
+            with self._clock.move_on_at(by):
+                await commit.wait()
+
+    def store_changed(self) -> None:
+        """Look again: others put records into the store or settled them, or it made room."""
+        self.admission.room_freed()
+        backlog = self._store.backlog()
+        if not backlog.volatile:
+            self.watches.pass_by(backlog.first_sequence)
+        self._wakeup.set()
+
+    def watch_stored(self) -> FlushWatch:
+        """Return a watch over all events that are in the store now."""
+        with self.admission.lock:  # an eviction by another thread is either noted or yet to come
+            backlog = self._store.backlog()
+            return self.watches.watch_all(backlog.latest_sequence, backlog.events + backlog.leased)
+
+    @property
+    def health(self) -> Health:
+        """How it fares."""
+        commit = self._latest_commit
+        late = self._clock.now() - self._uncommitted_since
+        if commit is not None and not commit.is_done and late > PATIENCE * self._settings.commit_timeout:
+            why = f"the store has committed nothing for {late:.1f} s; events wait in memory"
+            return Health(HealthStatus.DEGRADED, {self._log.name: why})
+        return Health(HealthStatus.OK, {})
+
+    @abstractmethod
+    def hurry(self) -> None:
+        """Send what is stored now without waiting for company."""
+
+    def close(self, by: float) -> None:
+        """Take nothing more, and finish until a moment in clock seconds."""
+        self.admission.close()
+        self._close_by = by if self._close_by is None else min(self._close_by, by)
+        self._wakeup.set()
+
+    @abstractmethod
+    async def run(self) -> None:
+        """Work until closed. Raises nothing but the loop's own cancellation."""
+
+    async def settle_abandoned(self) -> None:
+        """Settle everything after the loop has died, from any other loop."""
+        self.admission.close()
+        await self._settlement.discarded(self._clock.now() + STORE_CLOSE_SECONDS)
