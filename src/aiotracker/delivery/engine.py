@@ -45,6 +45,7 @@ TRANSPORT_CLOSE_SECONDS: Final = 0.2  # closing sockets is local; the rest is le
 CALLBACKS_CLOSE_SECONDS: Final = 1.0  # for what callbacks are still to be told, within the closing budget
 CALLBACKS_GRACE_SECONDS: Final = 0.1  # beyond it, or nobody would be told of what the deadline cost
 
+PAUSE_SECONDS: Final = 0.05  # for a shared store to learn what others have done
 DURABLE_MAX_AGE: Final = 24 * 3600.0  # seconds, where nothing else decides what is too old to be sent
 
 
@@ -230,14 +231,22 @@ class Engine(Intake):
 
     async def _begin(self, senders: TaskGroup, *, is_probe: bool) -> None:
         lease = await self._lease()
-        if lease is None:  # somebody else was faster; give the loop a chance before looking again
-            await anyio.lowlevel.checkpoint()
+        if lease is None:  # somebody else was faster
+            await self._pause()
             return
         self._linger = self._settings.flush_interval
         self._busy += 1
         if is_probe:
             self._destination.probe()
         senders.start_soon(self._send, lease)
+
+    async def _pause(self) -> None:
+        """Give the loop a chance before looking again; with a store that others use, give them one, too."""
+        if not self._store.is_durable:
+            await anyio.lowlevel.checkpoint()
+            return
+        with self._clock.move_on_at(self._clock.now() + PAUSE_SECONDS):
+            await self._wakeup.wait()
 
     async def _send(self, lease: Lease | None) -> None:
         try:

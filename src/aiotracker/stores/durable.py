@@ -157,6 +157,10 @@ class DurableStore(ABC):
         self._wake()
         return commit
 
+    def evict(self, size_bytes: int) -> Sequence[Lease] | None:  # noqa: ARG002 - nothing is removed
+        """Remove nothing: what is safe stays so, unless a store says otherwise."""
+        return None
+
     def backlog(self) -> Backlog:
         """Return what waits, in memory and in the place."""
         with self._lock:
