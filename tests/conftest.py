@@ -13,6 +13,8 @@ from hypothesis import settings
 
 from tests import stages
 
+pytest.register_assert_rewrite("aiotracker.testing")  # the promises of stores are tests, in the package
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell has its background jobs ignore Ctrl-C, and programs inherit it: those that tests interrupt, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -5,6 +5,7 @@ async with Tracker("web", "https://collector.acme.com", app_id="shop") as tracke
 """
 
 from aiotracker._version import __version__
+from aiotracker.clock import Clock
 from aiotracker.delivery import (
     AiohttpTransport,
     Callback,
@@ -61,9 +62,11 @@ from aiotracker.events import (
 from aiotracker.hooks import BeforeTrack, ContextGenerator
 from aiotracker.hosted import HostedTracker, hosted
 from aiotracker.instrument import EventSink, capture_errors, timed
+from aiotracker.policy.dispatch import Backlog
 from aiotracker.policy.overflow import Overflow
 from aiotracker.policy.reasons import DropReason, RefusalReason
 from aiotracker.protocol.exchange import Failure, FailureKind, Reply, Request, Response
+from aiotracker.protocol.record import Kind, Record
 from aiotracker.protocol.schema_key import SchemaKey
 from aiotracker.protocol.url import CollectorURL
 from aiotracker.scope import current_scope, scope
@@ -73,6 +76,7 @@ from aiotracker.stores import (
     DeadLetter,
     DeadLetterStore,
     EventStore,
+    InstantStore,
     Lease,
     MemoryStore,
     StoreHost,
@@ -85,9 +89,11 @@ __all__ = [
     "AiotrackerError",
     "AiotrackerWarning",
     "ApplicationError",
+    "Backlog",
     "BeforeTrack",
     "BlockingCallError",
     "Callback",
+    "Clock",
     "CollectorURL",
     "CollectorURLError",
     "Commit",
@@ -115,10 +121,12 @@ __all__ = [
     "HostedTracker",
     "HttpxTransport",
     "InsecureCollectorWarning",
+    "InstantStore",
     "InvalidDataError",
     "InvalidEventError",
     "InvalidSchemaKeyError",
     "InvalidValueError",
+    "Kind",
     "Lease",
     "MemoryStore",
     "Notice",
@@ -129,6 +137,7 @@ __all__ = [
     "PageView",
     "PipelineWarning",
     "Problem",
+    "Record",
     "RefusalReason",
     "Relay",
     "Reply",

@@ -374,9 +374,25 @@ class ApplicationError(SelfDescribingEvent)
         is_fatal: bool | None = None,
         **options: Any,
     ) -> Self
+class Backlog
+    Backlog(
+        events: int,
+        fullest_events: int,
+        fullest_bytes: int,
+        oldest_at: float | None,
+        oldest_sequence: int | None,
+        latest_sequence: int,
+        leased: int,
+        volatile: int = 0,
+        first_sequence: int | None = None,
+    )
 BeforeTrack
 class BlockingCallError(TrackerStateError)
 Callback
+class Clock(Protocol)
+    move_on_at(moment: float, *, shield: bool = False) -> AbstractContextManager[CancelScope]
+    now() -> float
+    wall_ms() -> int
 class CollectorURL
     CollectorURL(
         scheme: str,
@@ -553,10 +569,15 @@ class HttpxTransport
     async open(url: CollectorURL)
     async send(request: Request) -> Reply
 class InsecureCollectorWarning(AiotrackerWarning)
+class InstantStore(EventStore, Protocol)
+    try_put(record: Record, size_bytes: int, now: float) -> bool
 class InvalidDataError(InvalidValueError)
 class InvalidEventError(InvalidValueError)
 class InvalidSchemaKeyError(InvalidValueError)
 class InvalidValueError(AiotrackerError, ValueError)
+class Kind(StrEnum)
+    ORDINARY = 'ordinary'
+    ANONYMOUS = 'anonymous'
 class Lease
     Lease(
         kind: Kind,
@@ -649,6 +670,10 @@ class PageView(Event)
 class PipelineWarning(AiotrackerWarning)
 class Problem
     Problem(field: str, value: str, rule: str)
+class Record(tuple)
+    Record(kind: ForwardRef('Kind'), data: ForwardRef('bytes'), version: ForwardRef('int') = 1)
+    event_id: str
+    size_bytes: int
 class RefusalReason(StrEnum)
     CLOSED = 'closed'
     QUEUE_FULL = 'queue_full'

@@ -1,7 +1,16 @@
 """Where events wait between `track()` and the collector."""
 
-from aiotracker.stores.base import Commit, EventStore, Lease, StoreHost
+from aiotracker.stores.base import Commit, EventStore, InstantStore, Lease, StoreHost
 from aiotracker.stores.dead_letters import DeadLetter, DeadLetterStore
 from aiotracker.stores.memory import MemoryStore
 
-__all__ = ["Commit", "DeadLetter", "DeadLetterStore", "EventStore", "Lease", "MemoryStore", "StoreHost"]
+__all__ = [
+    "Commit",
+    "DeadLetter",
+    "DeadLetterStore",
+    "EventStore",
+    "InstantStore",
+    "Lease",
+    "MemoryStore",
+    "StoreHost",
+]
