@@ -17,7 +17,7 @@ from aiotracker import (
     Tracker,
     TrackerStateError,
 )
-from tests.fakes.bench import COLLECTOR, Bench, TrackWith, begin, view
+from tests.fakes.bench import COLLECTOR, Bench, TrackWith, begin, record_of, view
 from tests.fakes.clock import FakeClock, settle
 from tests.fakes.durable import FakeDurableStore
 from tests.fakes.transport import Hang, Hold
@@ -309,16 +309,11 @@ async def test_closing_does_not_wait_for_what_comes_later(track_with: TrackWith)
         call = await begin(tasks, lambda: bench.tracker.aclose(30.0))
         late = FakeDurableStore(place)
         assert late.reserve(1_000)
-        late.put(view_record(bench), 0.0)
+        late.put(record_of(view("late")), 0.0)
         hold.release()
         await settle()
 
     assert (1, 0) == (call.result.delivered, call.result.remaining)
-
-
-def view_record(bench: Bench):  # noqa: ANN201 - a record, as the tracker encodes it
-    """Return a record of the bench's tracker."""
-    return bench.tracker._record(view("late"))
 
 
 async def test_a_store_that_commits_nothing_is_seen(track_with: TrackWith) -> None:
