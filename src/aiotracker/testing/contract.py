@@ -151,7 +151,7 @@ class EventStoreContract:
         with anyio.CancelScope(shield=True):
             await store.reclaim()
             given_up = await store.aclose(clock.now() + (self.patience if within is None else within))
-        return given_up  # noqa: RET504 - the block may end by its deadline
+        return given_up  # noqa: RET504 - as far as types know, a scope may end its block
 
     def host_of(self, store: EventStore) -> RecordingHost:
         """Return who uses an open store."""

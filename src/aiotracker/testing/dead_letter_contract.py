@@ -50,13 +50,14 @@ class DeadLetterContract(DurableStoreContract):
             await store.reject(await self.lease(store), DropReason.EXPIRED, "older than a day")
             now_ms = self.host_of(store).clock.wall_ms()
 
-            (letter,) = await store.dead_letters()
+            found = await store.dead_letters()
 
+            assert 1 == len(found) == await store.count_dead_letters()
+            letter = found[0]
             assert (record, DropReason.EXPIRED) == (letter.record, letter.reason)
             assert "older than a day" == letter.detail
             assert abs(now_ms - letter.dropped_ms) < TOLERANCE * 1000
             assert abs(now_ms - AN_HOUR * 1000 - letter.put_ms) < TOLERANCE * 1000
-            assert 1 == await store.count_dead_letters()
             assert None is await store.lease(1, LARGE)
 
     async def test_what_was_delivered_is_no_dead_letter(self) -> None:
@@ -88,7 +89,7 @@ class DeadLetterContract(DurableStoreContract):
         """The oldest first; their ids sort in the order of dropping."""
         async with self.lettered("abcde") as (_, letters):
             pages: list[Sequence[DeadLetter]] = [await letters.dead_letters(limit=2)]
-            while pages[-1]:
+            while pages[-1] and len(pages) < 5:
                 pages.append(await letters.dead_letters(after=pages[-1][-1].letter_id, limit=2))
 
             assert [["a", "b"], ["c", "d"], ["e"], []] == [

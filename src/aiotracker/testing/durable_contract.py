@@ -263,7 +263,7 @@ class DurableStoreContract(EventStoreContract):
         leases: list[Lease] = []
 
         async def drain(store: EventStore) -> None:
-            while (lease := await store.lease(3, LARGE)) is not None:
+            while len(leases) < SHARED_RECORDS and (lease := await store.lease(3, LARGE)) is not None:
                 leases.append(lease)
                 await anyio.lowlevel.checkpoint()
 
@@ -443,6 +443,7 @@ class DurableStoreContract(EventStoreContract):
             await self.put_names(store, "a")
             await self.cut_off()
             commits = self.put_without_waiting(store, "bc")
+            await anyio.sleep(SOON)
             away = store.backlog()
             granted = store.reserve(SIZE)
             await self.restore()
@@ -458,6 +459,7 @@ class DurableStoreContract(EventStoreContract):
         async with self.opened(max_events=3) as store:
             await self.cut_off()
             self.put_without_waiting(store, "abc")
+            await anyio.sleep(SOON)
 
             first = await self.lease(store, 1)
             second = await self.lease(store, 1)
