@@ -294,22 +294,13 @@ class PlaceStore(DurableStore):
 
     async def reclaim(self) -> int:
         """Let go of everything that is held here."""
-        count = self._reclaim_volatile()
+        count = await self._memory.reclaim()
         with self._place.lock:
             for row in self._place.rows.values():
                 if row.holder is self:
                     row.holder = None
                     count += 1
         self._look()
-        return count
-
-    def _reclaim_volatile(self) -> int:
-        count = self._memory.backlog().leased
-        for kind in Kind:
-            leased = self._memory._leased[kind]
-            if leased:
-                sequences, put_at, data = zip(*sorted(leased.values()), strict=True)
-                self._memory.put_back(Lease(kind, data, sequences, put_at))
         return count
 
     def evict(self, size_bytes: int) -> Sequence[Lease] | None:

@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 import warnings
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -29,7 +29,7 @@ from aiotracker.testing.host import RecordingHost
 from aiotracker.testing.records import LARGE, SIZE, make_record, names, names_of_all
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 
     from aiotracker import Commit, EventStore, Lease, Record
 
@@ -129,7 +129,7 @@ class EventStoreContract:
         one = self.make_store(max_events=max_events, max_bytes=max_bytes) if store is None else store
         clock = MovableClock(start=CLOCKS_APART * len(self._openings), ahead=sum(self._passed))
         opening = Opening(RecordingHost(clock), clock)
-        with anyio.fail_after(self.patience):
+        with self.patiently("the store did not open"):
             await one.open(opening.host)
         self._openings[id(one)] = opening
         try:
@@ -152,6 +152,17 @@ class EventStoreContract:
             await store.reclaim()
             given_up = await store.aclose(clock.now() + (self.patience if within is None else within))
         return given_up  # noqa: RET504 - as far as types know, a scope may end its block
+
+    @contextmanager
+    def patiently(self, what: str) -> Iterator[None]:
+        """Let a block take as long as the tests are patient.
+
+        Args:
+            what: did not happen, for whoever reads the failure.
+        """
+        with anyio.move_on_after(self.patience) as scope:
+            yield
+        assert not scope.cancelled_caught, f"{what}, not within {self.patience:g} s"
 
     def host_of(self, store: EventStore) -> RecordingHost:
         """Return who uses an open store."""
@@ -177,7 +188,7 @@ class EventStoreContract:
 
     async def concluded(self, commits: Iterable[Commit | None]) -> None:
         """Wait for the commits of puts."""
-        with anyio.fail_after(self.patience):
+        with self.patiently("a commit was not concluded"):
             for commit in commits:
                 if commit is not None:
                     await commit.wait()
@@ -188,14 +199,16 @@ class EventStoreContract:
 
     async def lease(self, store: EventStore, max_events: int = LARGE, max_bytes: int = LARGE) -> Lease:
         """Lease records, soon: those of others need not be known at once."""
-        with anyio.fail_after(self.patience):
+        lease: Lease | None = None
+        with self.patiently("there was nothing to lease"):
             while (lease := await store.lease(max_events, max_bytes)) is None:  # noqa: ASYNC110 - it is polled
                 await anyio.sleep(POLL_SECONDS)
+        assert lease is not None
         return lease
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something is true."""
-        with anyio.fail_after(self.patience):
+        with self.patiently("what a test waits for did not happen"):
             while not condition():  # noqa: ASYNC110 - nobody tells of it
                 await anyio.sleep(POLL_SECONDS)
 
@@ -739,13 +752,12 @@ class EventStoreContract:
             os._exit(0)
         os.close(writer)
         try:
-            with os.fdopen(reader) as pipe, anyio.fail_after(self.patience):
-                return await anyio.to_thread.run_sync(pipe.read, abandon_on_cancel=True)
-        except BaseException:
-            os.kill(child, signal.SIGKILL)
-            raise
+            with os.fdopen(reader) as pipe, self.patiently("the child did not end"):
+                told = await anyio.to_thread.run_sync(pipe.read, abandon_on_cancel=True)
         finally:
-            os.waitpid(child, 0)  # noqa: ASYNC222 - it has ended
+            os.kill(child, signal.SIGKILL)  # it has ended, unless it hangs
+            os.waitpid(child, 0)  # noqa: ASYNC222 - at once
+        return told
 
     async def in_threads(self, work: Callable[[int], None]) -> None:
         """Run a function in several threads at once, which are given their numbers."""

@@ -79,7 +79,7 @@ class DurableStoreContract(EventStoreContract):
 
     async def in_time(self, condition: Callable[[], bool]) -> None:
         """Wait until something is true, while time passes quickly."""
-        with anyio.fail_after(self.patience):
+        with self.patiently("what a test waits for did not happen"):
             while not condition():
                 await self.pass_time(0.2)
 
