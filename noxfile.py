@@ -126,7 +126,8 @@ def check_sdist(session: nox.Session, sdist: Path) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests on every Python that is supported and here."""
     session.install(WITH_EXTRAS, *group("test"))
-    session.run("pytest", junit(session), *session.posargs)
+    # Two processes, a file of tests to each: many tests wait for a clock or a process of their own.
+    session.run("pytest", "-n", "2", "--dist", "loadfile", junit(session), *session.posargs)
 
 
 @nox.session(default=False)
