@@ -21,17 +21,16 @@ from __future__ import annotations
 import asyncio
 import math
 import resource
-import sys
 import time
 from typing import TYPE_CHECKING, Final
 
+import aiotracker
 from aiotracker import (
     AiohttpTransport,
     Emitter,
     EventStore,
     HttpxTransport,
     PageView,
-    RedisStore,
     Relay,
     SQLiteStore,
     StoreOnly,
@@ -60,7 +59,7 @@ def store_at(url: str) -> EventStore:
         path, _, query = url.removeprefix("sqlite:///").partition("?")
         is_full = query == "synchronous=full"
         return SQLiteStore(path, max_bytes=LARGE, synchronous="full" if is_full else "normal")
-    return RedisStore(url, max_events=MANY)
+    return aiotracker.RedisStore(url, max_events=MANY)
 
 
 def page_view(number: int) -> PageView:
@@ -182,14 +181,12 @@ async def drain(command: Command) -> Reply:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        serve(
-            {
-                "hello": lambda _: {},
-                "track": running(track),
-                "fill": running(fill),
-                "depth": running(depth),
-                "drain": running(drain),
-            }
-        )
+    serve(
+        {
+            "hello": lambda _: {},
+            "track": running(track),
+            "fill": running(fill),
+            "depth": running(depth),
+            "drain": running(drain),
+        }
     )
