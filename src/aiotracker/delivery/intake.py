@@ -101,10 +101,13 @@ class Intake(ABC):
             self._wakeup.set()
 
     async def committed(self, by: float) -> None:
-        """Wait until everything that was put is safe, at most until a moment in clock seconds."""
+        """Wait until everything that was put is safe, at most until a moment in clock seconds.
+
+        And at most the commit timeout: a store in trouble must not take up the time for delivering.
+        """
         commit = self._latest_commit
         if commit is not None and not commit.is_done:
-            with self._clock.move_on_at(by):
+            with self._clock.move_on_at(min(by, self._clock.now() + self._settings.commit_timeout)):
                 await commit.wait()
 
     def store_changed(self) -> None:

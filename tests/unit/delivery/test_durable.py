@@ -284,6 +284,22 @@ async def test_closing_leaves_the_rest_to_the_store(track_with: TrackWith) -> No
     assert (2, 0) == (store.place.backlog().events, store.place.backlog().leased)
 
 
+async def test_a_store_in_trouble_leaves_the_time_of_closing_to_delivery(track_with: TrackWith) -> None:
+    """A commit that never comes is waited for no longer than usual; then the rest is sent from memory."""
+    store = FakeDurableStore(is_automatic=False)
+    store.is_away = True
+    hold = Hold()
+    bench = await opened(track_with, store, steps=[hold])
+    bench.tracker.track_nowait(view("a"))
+    async with anyio.create_task_group() as tasks:
+        call = await begin(tasks, lambda: bench.tracker.aclose(5.0))
+        await bench.clock.advance(2)
+        hold.release()
+        await settle()
+
+    assert (1, 0, True) == (call.result.delivered, call.result.remaining, call.is_done)
+
+
 async def test_closing_gives_up_what_could_not_be_made_safe(track_with: TrackWith) -> None:
     """With the place away and the collector, too, the events are lost, and counted."""
     store = FakeDurableStore(is_automatic=False)
