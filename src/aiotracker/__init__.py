@@ -79,6 +79,7 @@ from aiotracker.stores import (
     InstantStore,
     Lease,
     MemoryStore,
+    SQLiteStore,
     StoreHost,
 )
 from aiotracker.subject import Subject
@@ -143,6 +144,7 @@ __all__ = [
     "Reply",
     "Request",
     "Response",
+    "SQLiteStore",
     "SchemaKey",
     "ScreenView",
     "SelfDescribing",

@@ -3,6 +3,7 @@
 from aiotracker.stores.base import Commit, EventStore, InstantStore, Lease, StoreHost
 from aiotracker.stores.dead_letters import DeadLetter, DeadLetterStore
 from aiotracker.stores.memory import MemoryStore
+from aiotracker.stores.sqlite import SQLiteStore
 
 __all__ = [
     "Commit",
@@ -12,5 +13,6 @@ __all__ = [
     "InstantStore",
     "Lease",
     "MemoryStore",
+    "SQLiteStore",
     "StoreHost",
 ]

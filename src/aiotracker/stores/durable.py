@@ -36,6 +36,7 @@ class Held:
         events: records, leased ones included.
         size_bytes: what they add to bodies, leased ones included.
         leased: records that are leased, by whomever.
+        leased_bytes: what those add to bodies.
         fullest_events: records of the kind of which the most wait.
         fullest_bytes: bytes of the kind of which the most wait.
         oldest_at: clock seconds when the oldest record that waits was put; None when none waits.
@@ -47,6 +48,7 @@ class Held:
     events: int = 0
     size_bytes: int = 0
     leased: int = 0
+    leased_bytes: int = 0
     fullest_events: int = 0
     fullest_bytes: int = 0
     oldest_at: float | None = None
@@ -228,7 +230,7 @@ class DurableStore(ABC):
         lease = self._memory.take(max_events, max_bytes)
         if lease is None:
             return None
-        return replace(lease, sequences=tuple(VOLATILE_START + number for number in lease.sequences))
+        return _not_in_memory(lease)
 
     @staticmethod
     def _is_volatile(lease: Lease) -> bool:
@@ -244,6 +246,20 @@ class DurableStore(ABC):
     def _put_back_volatile(self, lease: Lease) -> None:
         """Take back a lease from memory."""
         self._memory.put_back(_in_memory(lease))
+
+    def _take_back_volatile(self) -> int:
+        """Take back all leases from memory; only while no group is being committed."""
+        return self._memory.put_back_all()
+
+    def _evict_volatile(self, size_bytes: int) -> list[Lease] | None:
+        """Reserve room in memory, if need be instead of the oldest that waits there; with the lock held."""
+        evicted = self._memory.evict(size_bytes)
+        if evicted is not None:
+            for lease in evicted:
+                self._free(len(lease), lease.records_bytes)
+            self._free(-1, -size_bytes)
+            return list(map(_not_in_memory, evicted))
+        return None
 
     def _give_up_volatile(self) -> list[Lease]:
         """Remove everything from memory that waits there."""
@@ -271,3 +287,8 @@ class DurableStore(ABC):
 def _in_memory(lease: Lease) -> Lease:
     """Return a lease with the numbers that the memory gave it."""
     return replace(lease, sequences=tuple(number - VOLATILE_START for number in lease.sequences))
+
+
+def _not_in_memory(lease: Lease) -> Lease:
+    """Return a lease from memory with numbers that tell it from those of the place."""
+    return replace(lease, sequences=tuple(VOLATILE_START + number for number in lease.sequences))

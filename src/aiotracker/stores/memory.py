@@ -198,6 +198,10 @@ class MemoryStore:
 
     async def reclaim(self) -> int:
         """Take back every lease."""
+        return self.put_back_all()
+
+    def put_back_all(self) -> int:
+        """Do what `reclaim` does, from any thread."""
         with self._lock:
             count = 0
             for kind, leased in self._leased.items():
