@@ -26,7 +26,7 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 # dict.fromkeys is a set that keeps its order. A Python newer than the classifiers is tested, too.
 PYTHONS = list(dict.fromkeys([*nox.project.python_versions(PYPROJECT), RUNNING]))
-WITH_EXTRAS = ".[aiohttp,cli,litestar,micro,trio]"
+WITH_EXTRAS = ".[aiohttp,cli,litestar,micro,redis,trio]"
 
 # The releases that the benchmark compares with, by the folder that each is installed in. The async client
 # of posthog needs httpx.
@@ -98,7 +98,7 @@ def build(session: nox.Session) -> None:
     python, aiotracker = str(scripts / "python"), str(scripts / "aiotracker")
     session.run(python, "-m", "pip", "install", "--quiet", *map(str, dist.glob("*.whl")), external=True)
     # The HTTP library costs 100 ms: it is imported when a tracker is opened, not before.
-    is_lazy = "import sys, aiotracker; assert not {'aiohttp', 'httpx'} & set(sys.modules)"
+    is_lazy = "import sys, aiotracker; assert not {'aiohttp', 'httpx', 'redis'} & set(sys.modules)"
     session.run(python, "-I", "-c", is_lazy, external=True)
     session.run(aiotracker, "--help", external=True)
 

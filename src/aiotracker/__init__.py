@@ -80,6 +80,7 @@ from aiotracker.stores import (
     Lease,
     MemoryStore,
     SQLiteStore,
+    RedisStore,
     StoreHost,
 )
 from aiotracker.subject import Subject
@@ -139,6 +140,7 @@ __all__ = [
     "PipelineWarning",
     "Problem",
     "Record",
+    "RedisStore",
     "RefusalReason",
     "Relay",
     "Reply",

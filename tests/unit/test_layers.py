@@ -48,9 +48,10 @@ SOLE_IMPORTERS = {
     "trio": "runtime",
     "httpx": "delivery.httpx_transport",
     "aiohttp": "delivery.aiohttp_transport integrations.aiohttp",
+    "redis": "stores.redis_link",
 }
 PURE = {"policy", "protocol"}  # they decide and encode; time, chance and the world are arguments
-IMPURE = {"aiohttp", "anyio", "asyncio", "httpx", "logging", "random", "time"}
+IMPURE = {"aiohttp", "anyio", "asyncio", "httpx", "logging", "random", "redis", "time"}
 GUESTS = set(LAYERS[-1].split())  # built on what users have, so that users can build the same
 
 

@@ -674,6 +674,39 @@ class Record(tuple)
     Record(kind: ForwardRef('Kind'), data: ForwardRef('bytes'), version: ForwardRef('int') = 1)
     event_id: str
     size_bytes: int
+class RedisStore(DurableStore)
+    RedisStore(
+        url: str,
+        name: str = 'default',
+        *,
+        max_events: int = 1000000,
+        lease_seconds: float = 60.0,
+        buffer_events: int = 10000,
+        buffer_bytes: int = 16777216,
+        max_dead_letters: int = 100000,
+        max_deliveries: int = 10,
+        timeout: float = 3.0,
+    )
+    async ack(lease: Lease) -> int
+    async aclose(by: float) -> Sequence[Lease]
+    after_fork()
+    at_exit(by: float) -> int
+    backlog() -> Backlog
+    cancel(size_bytes: int)
+    async count_dead_letters() -> int
+    async dead_letters(*, after: str = '', limit: int = 100) -> Sequence[DeadLetter]
+    evict(size_bytes: int) -> Sequence[Lease] | None
+    is_durable: bool
+    async lease(max_events: int, max_bytes: int) -> Lease | None
+    max_record_bytes: int
+    async open(host: StoreHost)
+    async purge(letters: Sequence[DeadLetter]) -> int
+    put(record: Record, now: float) -> Commit
+    async reclaim() -> int
+    async reject(lease: Lease, reason: DropReason, detail: str = '') -> int
+    async release(lease: Lease)
+    async replay(letters: Sequence[DeadLetter]) -> int
+    reserve(size_bytes: int) -> bool
 class RefusalReason(StrEnum)
     CLOSED = 'closed'
     QUEUE_FULL = 'queue_full'

@@ -4,6 +4,7 @@ from aiotracker.stores.base import Commit, EventStore, InstantStore, Lease, Stor
 from aiotracker.stores.dead_letters import DeadLetter, DeadLetterStore
 from aiotracker.stores.memory import MemoryStore
 from aiotracker.stores.sqlite import SQLiteStore
+from aiotracker.stores.redis import RedisStore
 
 __all__ = [
     "Commit",
@@ -14,5 +15,6 @@ __all__ = [
     "Lease",
     "MemoryStore",
     "SQLiteStore",
+    "RedisStore",
     "StoreHost",
 ]

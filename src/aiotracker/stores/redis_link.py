@@ -1,0 +1,313 @@
+"""A connection to Redis: the one file that names the library.
+
+Owns how it is configured, what its exceptions mean, and how a connection ends. Its own retries are switched
+off, and every wait of it has an end: when to try again is decided elsewhere. It is imported when a store is
+opened, in a thread, because the import takes longer than an event loop should stand still.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import socket
+import time
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from aiotracker.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from redis.asyncio import Redis
+    from redis.asyncio.connection import AbstractConnection
+
+    from aiotracker.stores.redis_streams import Command
+
+__all__ = ["Link", "RedisTrouble", "address_of", "check_url", "load_redis", "send_now"]
+
+SCHEMES: Final = ("redis", "rediss", "unix")
+
+_CODES: Final = {
+    "OOM": ("out_of_memory", "has no memory left for events: raise maxmemory, with the policy noeviction"),
+    "NOAUTH": ("refused", "wants a user and a password: put them into the URL"),
+    "WRONGPASS": ("refused", "refuses the user or the password of the URL"),
+    "NOPERM": ("refused", "does not allow this user what a store needs: EVAL and the commands of streams"),
+    "READONLY": ("read_only", "is a replica, which takes no events"),
+    "LOADING": ("loading", "is still loading its data"),
+    "MISCONF": ("read_only", "takes no events because it cannot save its data"),
+    "NOREPLICAS": ("read_only", "takes no events because too few replicas follow it"),
+    "MASTERDOWN": ("read_only", "has lost its primary"),
+    "CLUSTERDOWN": ("read_only", "is a cluster that is down"),
+    "MOVED": ("refused", "is a cluster that keeps these streams elsewhere: give the URL of that node"),
+    "WRONGTYPE": ("refused", "has something else under a key of this store: choose another name for it"),
+    "NOGROUP": ("lost", "has lost a consumer group"),
+}
+"""What an error's code means: why, from a closed set, and what Redis does, for a person."""
+
+_CLASSES: Final = {
+    "AuthenticationError": "NOAUTH",
+    "BusyLoadingError": "LOADING",
+    "ClusterDownError": "CLUSTERDOWN",
+    "MasterDownError": "MASTERDOWN",
+    "MovedError": "MOVED",
+    "NoPermissionError": "NOPERM",
+    "OutOfMemoryError": "OOM",
+    "ReadOnlyError": "READONLY",
+}
+"""The codes that the library takes off a message, by the name of the exception that it makes of it."""
+
+_CODE: Final = re.compile(r"\b(" + "|".join(_CODES) + r")\b")
+_ERRORS: Final = frozenset({"refused", "error"})  # what does not pass by itself
+
+
+class RedisTrouble(Exception):  # noqa: N818 - it is the world's, and never reaches a user
+    """Something that Redis, or the way to it, did wrong.
+
+    Attributes:
+        reason: from a closed set.
+        level: of `logging`.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        """Say what happened, in the form `Redis at … <message>`."""
+        super().__init__(message)
+        self.reason = reason
+        self.level: int = logging.ERROR if reason in _ERRORS else logging.WARNING
+
+
+def check_url(url: object) -> str:
+    """Return the URL of a Redis; raise a ConfigurationError, without its password, for anything else."""
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+        is_fine = (
+            parts is not None and parts.scheme in SCHEMES and bool(parts.port or parts.netloc or parts.path)
+        )
+    except ValueError:
+        is_fine = False
+    if not is_fine or not isinstance(url, str):
+        shown = re.sub(r"//.*@", "//…@", url) if isinstance(url, str) else url
+        raise ConfigurationError(
+            "url", shown, "must be a URL as in redis://host:6379/0, rediss:// or unix://"
+        )
+    return url
+
+
+def address_of(url: str) -> str:
+    """Return what may be shown of a URL: where, and nothing that is secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def load_redis() -> None:
+    """Import the library.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
+    try:
+        import redis.asyncio  # noqa: F401 - this is what takes long
+    except ImportError as error:
+        raise ConfigurationError(
+            "event_store", "RedisStore", 'redis is not installed: pip install "aiotracker[redis]"'
+        ) from error
+
+
+class _Writer(Protocol):
+    """What is needed of an `asyncio.StreamWriter`, which only `runtime` may name."""
+
+    @property
+    def transport(self) -> _Transport: ...
+
+    def get_extra_info(self, name: str) -> Any: ...  # noqa: ANN401 - whatever the name means
+
+
+class _Transport(Protocol):
+    def abort(self) -> None: ...
+
+
+class Link:
+    """A way to one Redis, for one event loop. Connects when it is used."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        """Prepare; nothing is connected yet.
+
+        Args:
+            url: of the Redis.
+            timeout: seconds to connect, and for an answer.
+        Raises:
+            ConfigurationError: the URL has something that the library does not understand.
+        """
+        self.address: str = address_of(url)
+        self._url = url
+        self._timeout = timeout
+        self.peer: tuple[str, int] | None = None
+        """Address and port of the last connection; None for a socket in the file system."""
+        self._pid = os.getpid()
+        self._connections: list[AbstractConnection] = []
+        self._client = self._build()
+
+    def _build(self) -> Redis:
+        import redis.asyncio
+        import redis.asyncio.connection
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+
+        try:
+            parsed = redis.asyncio.connection.parse_url(self._url)
+        except ValueError as error:
+            raise _refusal(self._url, error) from None
+        settings = _settings(parsed, self._timeout, Retry(NoBackoff(), 0))
+        pool = redis.asyncio.ConnectionPool(**settings, redis_connect_func=self._connected)
+        return redis.asyncio.Redis(connection_pool=pool)
+
+    async def _connected(self, connection: AbstractConnection) -> None:
+        """Take note of a connection before its first command."""
+        self._connections = [each for each in self._connections if _writer(each) is not None]
+        self._connections.append(connection)
+        await connection.on_connect()
+        writer = _writer(connection)
+        peer = writer and writer.get_extra_info("peername")
+        self.peer = tuple(peer[:2]) if isinstance(peer, tuple) else None
+
+    async def exchange(self, commands: Sequence[Command]) -> list[Any]:
+        """Send commands and return their replies, for those that Redis refused why.
+
+        Raises:
+            RedisTrouble: there was no connection, or it broke: nobody knows what was done.
+        """
+        import redis.exceptions
+
+        try:
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for command in commands:
+                    pipeline.execute_command(*command)
+                replies = await pipeline.execute(raise_on_error=False)
+        except (redis.exceptions.RedisError, OSError, ValueError) as error:
+            raise trouble(error) from error
+        return [trouble(reply) if isinstance(reply, Exception) else reply for reply in replies]
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        client, self._client = self._client, self._build()
+        try:
+            await client.connection_pool.disconnect()
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """Drop every connection at once, without a word to Redis. On the loop of the connections."""
+        if (
+            os.getpid() != self._pid
+        ):  # even to forget a socket on a loop that a fork has copied would reach the parent
+            return
+        connections, self._connections = self._connections, []
+        for connection in connections:
+            writer = _writer(connection)
+            if writer is not None:
+                with contextlib.suppress(Exception):
+                    writer.transport.abort()
+                with contextlib.suppress(Exception):
+                    # Or it complains of being open when it is collected.
+                    connection._close()  # type: ignore[no-untyped-call]  # noqa: SLF001
+
+    def leave(self) -> None:
+        """End the connections of a loop that runs no more, as far as that goes; in a forked child, none."""
+        _left.append(self)
+        if os.getpid() != self._pid:
+            return
+        for connection in self._connections:
+            writer = _writer(connection)
+            if writer is not None:
+                with contextlib.suppress(Exception):
+                    writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+
+_left: Final[list[Link]] = []
+"""Links that cannot be closed, of loops that ended before them and of parents: collected, they would be."""
+
+
+def send_now(
+    url: str, commands: Sequence[Command], by: float, peer: tuple[str, int] | None = None
+) -> list[bool]:
+    """Send commands without an event loop; return which of them were done.
+
+    Args:
+        url: of the Redis.
+        commands: sent one after the other.
+        by: moment of `time.monotonic()`.
+        peer: address and port of an earlier connection: a name look-up would have no end.
+    """
+    import redis
+    import redis.connection
+    import redis.exceptions
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    done = [False] * len(commands)
+    remaining = by - time.monotonic()
+    if remaining <= 0:
+        return done
+    parsed = redis.connection.parse_url(url)  # type: ignore[no-untyped-call]  # as the library has it
+    settings = _settings(parsed, remaining / 2, Retry(NoBackoff(), 0))
+    if peer is not None and urlsplit(url).scheme == "redis":  # TLS needs the name
+        settings |= {"host": peer[0], "port": peer[1]}
+    pool = redis.ConnectionPool(**settings)
+    client = redis.Redis(connection_pool=pool)
+    try:
+        for i, command in enumerate(commands):
+            if time.monotonic() >= by:
+                break
+            client.execute_command(*command)  # type: ignore[no-untyped-call]  # as the library has it
+            done[i] = True
+    except (redis.exceptions.RedisError, OSError, ValueError):
+        pass  # what was not done is lost, and said
+    finally:
+        pool.disconnect()
+    return done
+
+
+def _settings(parsed: Mapping[str, object], timeout: float, retry: object) -> dict[str, Any]:
+    """Return the settings of a connection whose waits all have an end.
+
+    Above what the URL says: what we rely on is not for it to choose.
+    """
+    return {
+        **parsed,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "retry": retry,
+        "retry_on_timeout": False,
+        "retry_on_error": [],
+        "health_check_interval": 0,
+        "decode_responses": False,
+        "protocol": 2,
+    }
+
+
+def _refusal(url: str, error: Exception) -> ConfigurationError:
+    return ConfigurationError("url", address_of(url), f"cannot be used: {error}")
+
+
+def _writer(connection: AbstractConnection) -> _Writer | None:
+    """Return the stream of a connection; None when it is closed."""
+    return getattr(connection, "_writer", None)
+
+
+def trouble(error: BaseException) -> RedisTrouble:
+    """Return what an exception of the library means."""
+    text = " ".join(str(error).split())
+    kind = type(error).__name__
+    found = _CODE.search(text)
+    code = found[1] if found else _CLASSES.get(kind)
+    if code == "NOAUTH" and "required" not in text:
+        code = "WRONGPASS"
+    if code is not None:
+        return RedisTrouble(*_CODES[code])
+    if kind == "TimeoutError":
+        return RedisTrouble("timeout", "does not answer in time")
+    if kind == "ConnectionError" or isinstance(error, OSError):
+        return RedisTrouble("unreachable", f"is away: {text}")
+    return RedisTrouble("error", f"answered with an error: {text}")
