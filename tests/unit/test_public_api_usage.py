@@ -719,8 +719,10 @@ class Relay
     Relay(emitter: Emitter, *, clock: Clock | None = None)
     async aclose(timeout: float = 5.0)
     backlog() -> Backlog
+    async check(timeout: float = 2.0) -> Health
     async drained()
     health() -> Health
+    oldest_age() -> float | None
     async open() -> Self
     stats() -> Statistics
 Reply

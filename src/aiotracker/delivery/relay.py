@@ -9,14 +9,15 @@ import anyio
 from aiotracker.clock import SystemClock
 from aiotracker.delivery.emitter import Emitter
 from aiotracker.delivery.fanout import CLOSE_GRACE
+from aiotracker.delivery.report import Health, HealthStatus
 from aiotracker.errors import ConfigurationError, TrackerOpenError, TrackerStateError
+from aiotracker.stores.dead_letters import DeadLetterStore
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from aiotracker.clock import Clock
     from aiotracker.delivery.engine import Engine
-    from aiotracker.delivery.report import Health
     from aiotracker.delivery.statistics import Statistics
     from aiotracker.policy.dispatch import Backlog
     from aiotracker.runtime import Loop
@@ -25,6 +26,8 @@ __all__ = ["Relay"]
 
 NAME: Final = "relay"
 STOP_SECONDS: Final = 5.0
+CHECK_SECONDS: Final = 2.0
+LOOK_AGAIN_SECONDS: Final = 1.0  # what waits in a store that comes back is known by then
 
 
 class Relay:
@@ -130,28 +133,69 @@ class Relay:
     async def drained(self) -> None:
         """Wait until the store is empty, sending without waiting for batches to fill.
 
+        What others have leased is waited for, too. A store that is away is not empty.
+
         Raises:
             TrackerStateError: the relay is not open.
         """
         engine = self._engine
-        while (backlog := self.backlog()).events or backlog.leased:
-            watch = engine.watch_stored()
-            engine.hurry()
+        was_away = False
+        while True:
+            while (backlog := self.backlog()).events or backlog.leased:
+                watch = engine.watch_stored()
+                engine.hurry()
+                try:
+                    await watch.done.wait()
+                finally:
+                    engine.watches.forget(watch)
+            is_away = await self._store_trouble(CHECK_SECONDS) is not None
+            if not is_away and not was_away:
+                return
+            was_away = is_away
+            with self._clock.move_on_at(self._clock.now() + LOOK_AGAIN_SECONDS):
+                await anyio.sleep_forever()
+
+    async def check(self, timeout: float = CHECK_SECONDS) -> Health:
+        """Ask the store for a sign of life; return how delivery fares, and the store with it.
+
+        Args:
+            timeout: seconds that the store has for its answer.
+        """
+        why = await self._store_trouble(timeout)
+        if why is None:
+            return self.health()
+        name = type(self._emitter.event_store).__name__
+        return Health.worst([self.health(), Health(HealthStatus.DEGRADED, {name: why})])
+
+    async def _store_trouble(self, timeout: float) -> str | None:
+        """Return why the store does not answer; None when it does, or cannot be asked."""
+        store = self._emitter.event_store
+        if not isinstance(store, DeadLetterStore):
+            return None
+        has_answered = False
+        with self._clock.move_on_at(self._clock.now() + timeout):
             try:
-                await watch.done.wait()
-            finally:
-                engine.watches.forget(watch)
+                await store.count_dead_letters()
+            except Exception as error:  # noqa: BLE001 - of a library that only the store knows
+                return f"the store does not answer: {error}"
+            has_answered = True
+        return None if has_answered else f"the store has not answered within {timeout:g} s"
 
     def backlog(self) -> Backlog:
         """Return what waits in the store, as far as it is known here; it is looked up twice a second."""
         return self._emitter.event_store.backlog()
+
+    def oldest_age(self) -> float | None:
+        """Return for how many seconds the oldest event has waited; None when none waits."""
+        oldest_at = self.backlog().oldest_at
+        return None if oldest_at is None else max(0.0, self._clock.now() - oldest_at)
 
     def stats(self) -> Statistics:
         """Return the accounts: what this relay delivered and dropped, and what waits for anybody."""
         return self._emitter.stats()
 
     def health(self) -> Health:
-        """Return how delivery fares, for a readiness probe."""
+        """Return how delivery fares, as far as it is known without asking the store: see `check()`."""
         return self._emitter.health()
 
     @property
