@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from aiotracker import __version__
-from aiotracker.cli import demo, micro
+from aiotracker.cli import demo, micro, relay
 
 __all__ = ["main"]
 
@@ -22,7 +22,7 @@ EXTRAS: Final = MappingProxyType(
         "demo": ("rich", "starlette", "uvicorn"),
     }
 )
-"""What each command imports beyond the dependencies of the tracker."""
+"""What commands import beyond the dependencies of the tracker, whatever their arguments."""
 
 CANNOT_RUN: Final = 2  # as argparse has it for wrong arguments
 INTERRUPTED: Final = 130  # as shells have it for Ctrl-C
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is None:
         parser.print_help(sys.stderr)
         return CANNOT_RUN
-    missing = [name for name in EXTRAS[arguments.command] if find_spec(name) is None]
+    missing = [name for name in EXTRAS.get(arguments.command, ()) if find_spec(name) is None]
     if missing:
         needs = ", ".join(missing)
         print(
@@ -67,4 +67,5 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     demo.add_parser(commands)
     micro.add_parser(commands)
+    relay.add_parser(commands)
     return parser

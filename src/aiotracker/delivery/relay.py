@@ -177,9 +177,9 @@ class Relay:
             try:
                 await store.count_dead_letters()
             except Exception as error:  # noqa: BLE001 - of a library that only the store knows
-                return f"the store does not answer: {error}"
+                return f"no answer: {error}"
             has_answered = True
-        return None if has_answered else f"the store has not answered within {timeout:g} s"
+        return None if has_answered else f"no answer within {timeout:g} s"
 
     def backlog(self) -> Backlog:
         """Return what waits in the store, as far as it is known here; it is looked up twice a second."""

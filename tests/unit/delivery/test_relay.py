@@ -449,7 +449,7 @@ async def test_health_is_that_of_delivery_and_of_the_store() -> None:
 
     assert HealthStatus.OK is well.status
     assert HealthStatus.DEGRADED is no_store.status
-    assert {"AnsweringStore": "the store does not answer: refused"} == no_store.details
+    assert {"AnsweringStore": "no answer: refused"} == no_store.details
     assert HealthStatus.DEGRADED is no_collector.status
     assert [COLLECTOR] == list(no_collector.details)
 
@@ -465,7 +465,7 @@ async def test_a_store_that_hangs_does_not_hang_a_check() -> None:
         await world.clock.advance(2.1)
         health = checking.result
 
-    assert {"AnsweringStore": "the store has not answered within 2 s"} == health.details
+    assert {"AnsweringStore": "no answer within 2 s"} == health.details
 
 
 async def test_a_store_that_cannot_be_asked_is_taken_to_be_well() -> None:
