@@ -1,4 +1,7 @@
-"""A service that leaves sending to a relay: `python -m tests.end_to_end.storing STORE COUNT`."""
+"""A service that leaves sending to a relay: `python -m tests.end_to_end.storing STORE COUNT [--slowly]`.
+
+Prints the id of each event; with `--slowly`, as soon as that event is safe.
+"""
 
 import sys
 
@@ -8,17 +11,33 @@ from aiotracker import PageView, StoreOnly, Tracker
 from aiotracker.stores import store_of
 
 
+def event(number: int) -> PageView:
+    """Return one event of many."""
+    return PageView(page_url=f"https://shop.acme.com/{number}")
+
+
 async def store(url: str, count: int) -> list[str | None]:
     """Track events into a store; return their ids."""
     async with Tracker("web", StoreOnly(store_of(url), max_wait=10.0), app_id="shop") as tracker:
         return [
-            await tracker.track(PageView(page_url=f"https://shop.acme.com/{number}"))
+            await tracker.track(event(number))
             if number % 100 == 0  # waits for its commit, and so for the others before it
-            else tracker.track_nowait(PageView(page_url=f"https://shop.acme.com/{number}"))
+            else tracker.track_nowait(event(number))
             for number in range(count)
         ]
 
 
+async def store_slowly(url: str, count: int) -> None:
+    """Track events one by one, and print their ids."""
+    async with Tracker("web", StoreOnly(store_of(url), commit_timeout=60.0), app_id="shop") as tracker:
+        for number in range(count):
+            event_id = await tracker.track(event(number))
+            sys.stdout.write(f"{event_id}\n")
+            sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    for event_id in anyio.run(store, sys.argv[1], int(sys.argv[2])):
-        sys.stdout.write(f"{event_id}\n")
+    if "--slowly" in sys.argv:
+        anyio.run(store_slowly, sys.argv[1], int(sys.argv[2]))
+    else:
+        sys.stdout.writelines(f"{event_id}\n" for event_id in anyio.run(store, sys.argv[1], int(sys.argv[2])))

@@ -21,7 +21,7 @@ from tests.fakes.server import RawServer
 
 ROOT = Path(__file__).parents[2]
 DEADLINE = 30.0  # for what takes a second on an idle machine
-RELAY = [sys.executable, "-X", "dev", "-m", "aiotracker", "relay"]
+RELAY = [sys.executable, "-m", "aiotracker", "relay"]
 ODD = ("never awaited", "Warning", "Exception", "Traceback")
 
 
@@ -104,7 +104,10 @@ def test_every_event_of_a_service_arrives(events_db: str, tmp_path: Path) -> Non
     """Two processes that share nothing but a file: what one tracks, the other sends, and then it stops."""
     service = [sys.executable, "-m", "tests.end_to_end.storing", events_db, "1000"]
 
-    with Micro() as micro, relaying(events_db, micro.url, log=tmp_path / "log") as relay:
+    with (
+        Micro() as micro,
+        relaying(events_db, micro.url, log=tmp_path / "log", environment={"PYTHONDEVMODE": "1"}) as relay,
+    ):
         printed = subprocess.run(service, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         wait_until(lambda: micro.all()["total"] >= 1_000)
         code = relay.end(signal.SIGTERM)
