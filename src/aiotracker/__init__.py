@@ -79,8 +79,8 @@ from aiotracker.stores import (
     InstantStore,
     Lease,
     MemoryStore,
-    SQLiteStore,
     RedisStore,
+    SQLiteStore,
     StoreHost,
 )
 from aiotracker.subject import Subject

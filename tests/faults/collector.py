@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from tests.faults.replies import POLL_SECONDS, Peer, Reply
 from tests.faults.script import OK, Asked, Fault, Script
@@ -123,6 +123,9 @@ class Collector:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
                 continue  # closed already
+
+    def witness(self, payloads: list[dict[str, Any]]) -> None:
+        """Look at the events of a request that is kept, in a thread of its connection; for subclasses."""
 
     # -- what it saw ----------------------------------------------------------------------------------
 
@@ -233,6 +236,8 @@ class Collector:
             asked = replace(asked, event_ids=tuple(event["eid"] for event in data))
             with self._lock:
                 reply = self._script.choose(asked, is_early=False) or OK
+            if reply.keeps:
+                self.witness(data)
         self._note(Seen(**vars(asked), reply=reply))
         return reply.play(peer)
 

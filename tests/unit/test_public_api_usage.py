@@ -604,6 +604,7 @@ class MemoryStore
     async open(host: StoreHost)
     put(record: Record, now: float)
     put_back(lease: Lease)
+    put_back_all() -> int
     async reclaim() -> int
     async reject(lease: Lease, reason: DropReason, detail: str = '') -> int
     async release(lease: Lease)
@@ -730,6 +731,39 @@ class Request
     Request(method: str, url: str, headers: tuple[tuple[str, str], ...] = (), body: bytes = b'')
 class Response
     Response(status: int, headers: Mapping[str, str] = <factory>)
+class SQLiteStore(DurableStore)
+    SQLiteStore(
+        path: str | PathLike[str],
+        *,
+        max_bytes: int = 536870912,
+        max_events: int | None = None,
+        synchronous: Literal['normal', 'full'] = 'normal',
+        lease_seconds: float = 60.0,
+        buffer_events: int = 10000,
+        buffer_bytes: int = 16777216,
+        max_dead_letters: int = 100000,
+    )
+    async ack(lease: Lease) -> int
+    async aclose(by: float) -> Sequence[Lease]
+    after_fork()
+    at_exit(by: float) -> int
+    backlog() -> Backlog
+    cancel(size_bytes: int)
+    async count_dead_letters() -> int
+    async dead_letters(*, after: str = '', limit: int = 100) -> Sequence[DeadLetter]
+    evict(size_bytes: int) -> Sequence[Lease] | None
+    is_durable: bool
+    async lease(max_events: int, max_bytes: int) -> Lease | None
+    max_record_bytes: int
+    async open(host: StoreHost)
+    path: Path
+    async purge(letters: Sequence[DeadLetter]) -> int
+    put(record: Record, now: float) -> Commit
+    async reclaim() -> int
+    async reject(lease: Lease, reason: DropReason, detail: str = '') -> int
+    async release(lease: Lease)
+    async replay(letters: Sequence[DeadLetter]) -> int
+    reserve(size_bytes: int) -> bool
 class SchemaKey
     SchemaKey(vendor: str, name: str, format: str, model: int, revision: int, addition: int)
     classmethod parse(uri: str) -> SchemaKey

@@ -3,8 +3,8 @@
 from aiotracker.stores.base import Commit, EventStore, InstantStore, Lease, StoreHost
 from aiotracker.stores.dead_letters import DeadLetter, DeadLetterStore
 from aiotracker.stores.memory import MemoryStore
-from aiotracker.stores.sqlite import SQLiteStore
 from aiotracker.stores.redis import RedisStore
+from aiotracker.stores.sqlite import SQLiteStore
 
 __all__ = [
     "Commit",
@@ -14,7 +14,7 @@ __all__ = [
     "InstantStore",
     "Lease",
     "MemoryStore",
-    "SQLiteStore",
     "RedisStore",
+    "SQLiteStore",
     "StoreHost",
 ]
