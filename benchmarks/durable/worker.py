@@ -24,7 +24,6 @@ import resource
 import time
 from typing import TYPE_CHECKING, Final
 
-import aiotracker
 from aiotracker import (
     AiohttpTransport,
     Emitter,
@@ -32,12 +31,12 @@ from aiotracker import (
     HttpxTransport,
     PageView,
     Relay,
-    SQLiteStore,
     StoreOnly,
     Subject,
     Tracker,
 )
 from aiotracker.clock import SystemClock
+from aiotracker.stores import store_of
 from aiotracker.testing import RecordingHost
 from benchmarks.speed.protocol import Command, Reply, Stopwatch, latencies, serve
 
@@ -55,11 +54,8 @@ TRANSPORTS: Final = {"httpx": HttpxTransport, "aiohttp": AiohttpTransport}
 
 def store_at(url: str) -> EventStore:
     """Return a store without a bound that matters."""
-    if url.startswith("sqlite:///"):
-        path, _, query = url.removeprefix("sqlite:///").partition("?")
-        is_full = query == "synchronous=full"
-        return SQLiteStore(path, max_bytes=LARGE, synchronous="full" if is_full else "normal")
-    return aiotracker.RedisStore(url, max_events=MANY)
+    bound = f"max_bytes={LARGE}" if url.startswith("sqlite") else f"max_events={MANY}"
+    return store_of(f"{url}{'&' if '?' in url else '?'}{bound}")
 
 
 def page_view(number: int) -> PageView:

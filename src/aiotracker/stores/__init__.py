@@ -5,6 +5,7 @@ from aiotracker.stores.dead_letters import DeadLetter, DeadLetterStore
 from aiotracker.stores.memory import MemoryStore
 from aiotracker.stores.redis import RedisStore
 from aiotracker.stores.sqlite import SQLiteStore
+from aiotracker.stores.urls import store_of
 
 __all__ = [
     "Commit",
@@ -17,4 +18,5 @@ __all__ = [
     "RedisStore",
     "SQLiteStore",
     "StoreHost",
+    "store_of",
 ]

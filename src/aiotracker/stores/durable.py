@@ -267,7 +267,7 @@ class DurableStore(ABC):
             leases = self._memory.take_all()
             for lease in leases:
                 self._free(len(lease), lease.records_bytes)
-            return leases
+            return list(map(_not_in_memory, leases))
 
     def _leave_memory(self, leases: Iterable[Lease]) -> None:
         for lease in leases:
