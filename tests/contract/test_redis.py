@@ -14,10 +14,8 @@ from tests.stages import Backend, backend, on_unix
 
 __all__ = ["redis_server"]  # a fixture
 
-LOOPS = [
-    pytest.param("asyncio"),
-    pytest.param("uvloop", marks=[on_unix("uvloop"), pytest.mark.faults]),  # it would tell little more
-]
+# Redis under uvloop would tell little more: it is tried in full runs only.
+LOOPS = ["asyncio", pytest.param("uvloop", marks=[on_unix("uvloop"), pytest.mark.faults])]
 
 
 @pytest.fixture(scope="module", params=LOOPS)

@@ -26,9 +26,9 @@ PROGRAM = shutil.which("redis-server") or shutil.which("valkey-server")
 
 SOCKET = "redis.sock"  # by which a test reaches it whatever becomes of its port
 
-needs_redis = pytest.mark.skipif(
-    PROGRAM is None, reason="redis-server is not installed: apt-get install redis-server, or valkey"
-)
+MISSING = "redis-server is not installed: apt-get install redis-server, or valkey-server"
+
+needs_redis = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
 
 
 class RedisServer:
@@ -67,7 +67,7 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        assert PROGRAM is not None, "redis-server is not installed"
+        assert PROGRAM is not None, MISSING
         options = {
             "--port": str(self.port),
             "--bind": "127.0.0.1",
@@ -152,6 +152,6 @@ def free_port() -> int:
 def redis_server() -> Iterator[RedisServer]:
     """Return a server that keeps nothing on disk, for tests that leave it as it is."""
     if PROGRAM is None:
-        pytest.skip("redis-server is not installed: apt-get install redis-server, or valkey")
+        pytest.skip(MISSING)
     with RedisServer() as server:
         yield server

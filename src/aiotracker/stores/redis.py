@@ -157,12 +157,14 @@ class RedisStore(DurableStore):
         self._written: list[Group] = []  # taken from memory, and not answered yet
         self._unsent: deque[tuple[Group, Callable[..., None]]] = deque()  # those that later rounds take along
         self._settling: dict[Kind, set[int]] = {kind: set() for kind in Kind}  # in Redis, and as good as gone
+        self._unbooked: set[int] = set()  # settled, which who asked for it does not know yet
         self._burying = 0  # records that are to be dead letters
         self._evictions = 0  # records that are to make room
         self._kept_at = -math.inf  # when it was last said that what is held here is
         self._average_bytes: float | None = None  # of a record; None before any was seen
         self._lent: dict[Kind, set[int]] = {kind: set() for kind in Kind}  # from memory
         self._wall_offset = math.nan  # milliseconds from the clock to the wall clock
+        self._told = Held()
         self._was_seen = False  # the streams, by this opening
 
     def _streams_for(self, consumer: str) -> Streams:
@@ -207,6 +209,7 @@ class RedisStore(DurableStore):
             self._its_host,
             loop,
             timeout=self._timeout,
+            poll=self._lease_seconds / KEPT_PER_LEASE,
             patience=self._lease_seconds,
         )
 
@@ -278,15 +281,9 @@ class RedisStore(DurableStore):
         """Make room for one record: at once in memory; in Redis soon, of which the host is told."""
         with self._lock:
             waiting = self._held.events - self._held.leased - self._evictions
-            evicted: Sequence[Lease] | None = []
-            if not self._reserve(size_bytes):
-                evicted = self._memory.evict(size_bytes)
-                if evicted is None:
-                    return None
-                self._reserved_events += 1
-                self._reserved_bytes += size_bytes
-                for lease in evicted:
-                    self._free(len(lease), lease.records_bytes)
+            evicted = [] if self._reserve(size_bytes) else self._evict_volatile(size_bytes)
+            if evicted is None:
+                return None
             surplus = self._held.events + self._reserved_events - self._max_events - self._evictions
             if surplus > 0:
                 if waiting < 1 and not evicted:
@@ -367,10 +364,22 @@ class RedisStore(DurableStore):
         count = len(orphans)
         if ours and self._courier is not None:
             errand = self._acking(lease.kind, ours)
-            await self._courier.do(errand)
+            await self._do_and_book(ours, errand)
             count += len(ours) if errand.reply is None else errand.reply
         self._account()
         return count
+
+    async def _do_and_book(self, sequences: Sequence[int], *errands: Errand) -> None:
+        """Wait until records are settled; until their caller knows, the host takes them for unsettled.
+
+        A flush would end before the delivery that it waited for is in the accounts.
+        """
+        self._unbooked.update(sequences)
+        try:
+            if self._courier is not None:
+                await self._courier.do(*errands)
+        finally:
+            self._unbooked.difference_update(sequences)
 
     def _acking(self, kind: Kind, sequences: Sequence[int]) -> Errand:
         settling = self._settling[kind]
@@ -450,7 +459,7 @@ class RedisStore(DurableStore):
             for number, put_at, data in zip(lease.sequences, lease.put_at, lease.data, strict=True)
         ]
         errands = [self._burying_of(part, reason, detail) for part in _chunks(burials, PART_EVENTS)]
-        await courier.do(*errands)
+        await self._do_and_book(ours, *errands)
         self._account()
         if any(errand.reply is None for errand in errands):
             return len(lease)
@@ -580,14 +589,14 @@ class RedisStore(DurableStore):
 
     def _receive_looks(self, looks: Mapping[Kind, Look]) -> None:
         """Learn how the streams are."""
-        before = self._held
         lost = [kind for kind, look in looks.items() if look.is_new]
         if lost and self._was_seen:
             self._lost(lost)
         self._was_seen = True
         self._looks = looks
         self._account()
-        if self._held != before:
+        if self._held != self._told:
+            self._told = self._held
             self._its_host.changed()
 
     def _lost(self, kinds: Iterable[Kind]) -> None:
@@ -767,6 +776,7 @@ class RedisStore(DurableStore):
         fullest = max(waiting, key=lambda kind: waiting[kind])
         oldest = self._oldest_kind()
         firsts = [look.first for look in self._looks.values() if look.first is not None]
+        firsts += self._unbooked
         if (orphan := self._holdings.first_orphan()) is not None:
             firsts.append(orphan)
         latest = [look.latest for look in self._looks.values()]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Courier", "Errand", "Orders", "backoff"]
 
-POLL_SECONDS: Final = 0.25  # between two looks at what others may have changed
+POLL_SECONDS: Final = 0.25  # at most, between two looks at what others may have changed
 BASE_DELAY: Final = 0.1  # seconds
 MAX_DELAY: Final = 5.0  # seconds
 GRACE_SECONDS: Final = 0.5  # beyond the deadline of closing, to give back what is held
@@ -117,6 +117,7 @@ class Courier:
         loop: Loop,
         *,
         timeout: float,
+        poll: float,
         patience: float,
     ) -> None:
         """Prepare; nothing happens before `run()`.
@@ -128,6 +129,7 @@ class Courier:
             host: of the store.
             loop: on which it runs.
             timeout: seconds for one round.
+            poll: seconds between two rounds when there is nothing to do.
             patience: seconds that other consumers have to come back after an outage.
         """
         self.link: Link = link
@@ -140,6 +142,7 @@ class Courier:
         self._host = host
         self._clock = host.clock
         self._timeout = timeout
+        self._poll = min(poll, POLL_SECONDS)
         self._patience = min(patience, PATIENCE_SECONDS)
         self._wakeup = Wakeup(loop)
         self._closing = anyio.Event()
@@ -255,7 +258,7 @@ class Courier:
             return now
         if self._closing.is_set():
             return min(self._retry_at, self._close_by)
-        return now + POLL_SECONDS
+        return now + self._poll
 
     async def _round(self, errands: Sequence[Errand]) -> None:
         self._travelling = [*errands]

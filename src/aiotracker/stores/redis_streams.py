@@ -111,7 +111,7 @@ return 1
 )
 
 # ARGV: group, me, nobody, milliseconds of a lease, whether others are given time to come back.
-# Acknowledges what is not there, because a replica refuses even that.
+# Acknowledges what is not there, because a replica refuses even that. A consumer that lives is made again.
 _LOOK: Final = (
     _COMMON
     + """
@@ -138,7 +138,10 @@ for _, key in ipairs(KEYS) do
   for _, flat in ipairs(redis.call('XINFO', 'CONSUMERS', key, ARGV[1])) do
     local one = named(flat)
     local is_free = one.name == ARGV[3]
-    if is_free or (one.name ~= ARGV[2] and ARGV[5] == '0' and one.idle >= tonumber(ARGV[4])) then
+    local is_dead = one.name ~= ARGV[2] and ARGV[5] == '0' and one.idle >= tonumber(ARGV[4])
+    if is_dead and one.pending == 0 and not is_free then
+      redis.call('XGROUP', 'DELCONSUMER', key, ARGV[1], one.name)
+    elseif is_dead or is_free then
       claimable = claimable + one.pending
       local oldest = one.pending > 0 and redis.call('XPENDING', key, ARGV[1], '-', '+', 1, one.name)[1]
       if oldest and (not next_id or is_before(oldest[1], next_id)) then
