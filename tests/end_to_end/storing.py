@@ -1,7 +1,4 @@
-"""A service that leaves sending to a relay: `python -m tests.end_to_end.storing STORE COUNT [--slowly]`.
-
-Prints the id of each event; with `--slowly`, as soon as that event is safe.
-"""
+"""A service that leaves sending to a relay: `python -m tests.end_to_end.storing STORE COUNT`."""
 
 import sys
 
@@ -27,17 +24,5 @@ async def store(url: str, count: int) -> list[str | None]:
         ]
 
 
-async def store_slowly(url: str, count: int) -> None:
-    """Track events one by one, and print their ids."""
-    async with Tracker("web", StoreOnly(store_of(url), commit_timeout=60.0), app_id="shop") as tracker:
-        for number in range(count):
-            event_id = await tracker.track(event(number))
-            sys.stdout.write(f"{event_id}\n")
-            sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    if "--slowly" in sys.argv:
-        anyio.run(store_slowly, sys.argv[1], int(sys.argv[2]))
-    else:
-        sys.stdout.writelines(f"{event_id}\n" for event_id in anyio.run(store, sys.argv[1], int(sys.argv[2])))
+    sys.stdout.writelines(f"{event_id}\n" for event_id in anyio.run(store, sys.argv[1], int(sys.argv[2])))

@@ -25,12 +25,14 @@ from aiotracker import (
     Emitter,
     Health,
     HttpxTransport,
+    RedisStore,
     Relay,
     Transport,
     shutdown_on_signals,
 )
 from aiotracker.cli.relay_progress import Progress, closing_line, progress_line
 from aiotracker.cli.relay_screen import LOGGER, Screen
+from aiotracker.stores import store_of
 
 __all__ = ["add_parser", "run"]
 
@@ -45,7 +47,7 @@ TERMINAL_INTERVAL: Final = 1.0
 LOG_INTERVAL: Final = 10.0
 STOP_TIMEOUT: Final = 5.0
 
-LOOPS: Final = MappingProxyType(
+LOOPS: Final[MappingProxyType[str, tuple[str, dict[str, bool]]]] = MappingProxyType(
     {
         "asyncio": ("asyncio", {"use_uvloop": False}),
         "uvloop": ("asyncio", {"use_uvloop": True}),
@@ -207,7 +209,7 @@ def run(arguments: argparse.Namespace) -> int:
         return anyio.run(
             partial(_run, relay, arguments, screen), backend=backend, backend_options=dict(options)
         )
-    except (ConfigurationError, ModuleNotFoundError) as error:
+    except ConfigurationError as error:
         print(f"aiotracker relay: {error}", file=sys.stderr)
         return CANNOT_RUN
     finally:
@@ -222,13 +224,13 @@ def _relay(arguments: argparse.Namespace) -> Relay:
     """Return what the arguments describe.
 
     Raises:
-        ConfigurationError: it cannot work.
-        ModuleNotFoundError: something is not installed.
+        ConfigurationError: it cannot work, or something is not installed.
     """
-    from aiotracker.stores import store_of
-
     store_url = _given(arguments.store, "--store", STORE_VARIABLE)
     collector = _given(arguments.collector, "--collector", COLLECTOR_VARIABLE)
+    event_store = store_of(_with_lease(store_url, arguments.lease_seconds))
+    if isinstance(event_store, RedisStore):
+        _check_redis(arguments.loop)
     _check_loop(arguments.loop, arguments.transport)
     headers = dict([*_headers(os.environ.get(HEADERS_VARIABLE, "")), *arguments.headers])
     with warnings.catch_warnings(record=True, action="always") as caught:
@@ -242,7 +244,7 @@ def _relay(arguments: argparse.Namespace) -> Relay:
             max_age=arguments.max_age,
             headers=headers,
             post_path=arguments.post_path,
-            event_store=store_of(_with_lease(store_url, arguments.lease_seconds)),
+            event_store=event_store,
             transport=TRANSPORTS[arguments.transport](),
         )
     for warning in caught:  # told to whoever gave the address, not to whoever wrote this line
@@ -276,6 +278,15 @@ def _check_loop(loop: str, transport: str) -> None:
     if (loop, transport) == ("trio", "aiohttp"):
         raise ConfigurationError(
             "transport", transport, "knows asyncio and uvloop only: leave out --loop trio"
+        )
+
+
+def _check_redis(loop: str) -> None:
+    if not _is_installed("redis"):
+        raise ConfigurationError("store", "redis", "is not installed: pip install 'aiotracker[redis]'")
+    if loop == "trio":
+        raise ConfigurationError(
+            "loop", loop, "is not for Redis, whose library knows asyncio and uvloop only"
         )
 
 

@@ -103,6 +103,11 @@ def test_a_senseless_argument_is_explained(
             ],
             "knows asyncio and uvloop only",
         ),
+        (["--store", "redis://h/0", "--collector", COLLECTOR, "--loop", "trio"], "is not for Redis"),
+        (
+            ["--store", "redis://:made-up@h/0?nonsense=1&lease_seconds=x", "--collector", COLLECTOR],
+            "lease_seconds",
+        ),
     ],
 )
 def test_what_can_never_work_ends_the_command_in_one_line(
@@ -130,6 +135,7 @@ def test_what_can_never_work_ends_the_command_in_one_line(
         ("uvloop", ["--loop", "uvloop"], "pip install uvloop"),
         ("trio", ["--loop", "trio"], "pip install 'aiotracker[trio]'"),
         ("aiohttp", ["--transport", "aiohttp"], "pip install 'aiotracker[aiohttp]'"),
+        ("redis", ["--store", "redis://127.0.0.1/0"], "pip install 'aiotracker[redis]'"),
     ],
 )
 def test_what_is_not_installed_is_named(
