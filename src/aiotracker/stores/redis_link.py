@@ -161,6 +161,10 @@ class Link:
             raise _refusal(self._url, error) from None
         settings = _settings(parsed, self._timeout, Retry(NoBackoff(), 0))
         pool = redis.asyncio.ConnectionPool(**settings, redis_connect_func=self._connected)
+        try:
+            pool.connection_class(**pool.connection_kwargs)  # connects to nothing
+        except TypeError as error:  # what follows the question mark is handed to it as it comes
+            raise _refusal(self._url, error) from None
         return redis.asyncio.Redis(connection_pool=pool)
 
     async def _connected(self, connection: AbstractConnection) -> None:

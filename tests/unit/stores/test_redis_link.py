@@ -39,6 +39,19 @@ def test_a_mistake_in_a_url_shows_no_password() -> None:
     assert SECRET not in str(caught.value)
 
 
+@pytest.mark.parametrize("query", ["name=shop", "db=x"])
+def test_what_the_library_cannot_read_in_a_url_is_refused(query: str) -> None:
+    """A mistake in an address must not look like a Redis that is away, which is waited for."""
+
+    async def main() -> None:
+        store = RedisStore(f"redis://user:{SECRET}@host/0?{query}")
+        with pytest.raises(ConfigurationError, match="cannot be used") as caught:
+            await store.open(RecordingHost())
+        assert SECRET not in str(caught.value)
+
+    run("asyncio", main)
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
