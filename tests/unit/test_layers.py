@@ -48,7 +48,7 @@ SOLE_IMPORTERS = {
     "trio": "runtime",
     "httpx": "delivery.httpx_transport",
     "aiohttp": "delivery.aiohttp_transport integrations.aiohttp",
-    "redis": "stores.redis_link",
+    "redis": "stores.redis.link",
 }
 PURE = {"policy", "protocol"}  # they decide and encode; time, chance and the world are arguments
 IMPURE = {"aiohttp", "anyio", "asyncio", "httpx", "logging", "random", "redis", "time"}

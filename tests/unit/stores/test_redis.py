@@ -18,7 +18,7 @@ import pytest
 
 from aiotracker import Commit, DeadLetter, DropReason, Kind, Lease, RedisStore
 from aiotracker.clock import SystemClock
-from aiotracker.stores.redis_streams import entry_id
+from aiotracker.stores.redis.streams import entry_id
 from aiotracker.testing import RecordingHost
 from aiotracker.testing.records import LARGE, SIZE, make_record, name_of, names
 from tests.fakes.redis_server import RedisServer, free_port, needs_redis, redis_server

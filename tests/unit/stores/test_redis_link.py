@@ -7,8 +7,8 @@ import pytest
 import redis.exceptions
 
 from aiotracker import ConfigurationError, RedisStore
-from aiotracker.stores.redis_courier import BASE_DELAY, MAX_DELAY, backoff
-from aiotracker.stores.redis_link import load_redis, trouble
+from aiotracker.stores.redis.courier import BASE_DELAY, MAX_DELAY, backoff
+from aiotracker.stores.redis.link import load_redis, trouble
 from aiotracker.testing import RecordingHost
 from tests.stages import run
 

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiotracker import Kind
-from aiotracker.stores import redis_streams
-from aiotracker.stores.redis_streams import Burial, Entry, Look, Streams, entry_id, sequence
+from aiotracker.stores.redis import streams
+from aiotracker.stores.redis.streams import Burial, Entry, Look, Streams, entry_id, sequence
 
 STREAMS = Streams("shop", "me", lease_seconds=60, max_dead_letters=10)
 
 
-def words(command: redis_streams.Command) -> list[str | int | bytes]:
+def words(command: streams.Command) -> list[str | int | bytes]:
     """Return keys and arguments of a command."""
     name, _, keys, *rest = command
     assert "EVAL" == name
@@ -56,8 +56,8 @@ def test_entries_come_back_as_they_were() -> None:
         Entry(5 << 32, 17, b"abc", 1, 0),
         Entry((5 << 32) + 1, 18, b"", 0, 2),
         Entry(6 << 32, 19, b"de", 1, 0),
-    ] == redis_streams.entries(reply)
-    assert [] == redis_streams.entries([b"", b""])
+    ] == streams.entries(reply)
+    assert [] == streams.entries([b"", b""])
 
 
 def test_a_record_that_is_in_no_stream_can_be_buried() -> None:
@@ -72,7 +72,7 @@ def test_the_names_of_letters_sort_as_they_were_dropped() -> None:
     flat = [b"kind", b"2", b"version", b"1", b"put", b"7", b"dropped", b"8"]
     flat += [b"reason", b"rejected", b"detail", b"why", b"data", b"x"]
 
-    letters = redis_streams.letters([[b"5-9", flat], [b"5-10", flat], [b"17-0", flat]])
+    letters = streams.letters([[b"5-9", flat], [b"5-10", flat], [b"17-0", flat]])
 
     names = [letter.letter_id for letter in letters]
     assert sorted(names) == names

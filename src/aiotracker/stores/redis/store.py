@@ -15,14 +15,14 @@ from aiotracker.errors import ConfigurationError
 from aiotracker.policy.reasons import DropReason
 from aiotracker.protocol.record import ENCODING_VERSION, Kind, record_bytes
 from aiotracker.runtime import current_loop, is_asyncio
-from aiotracker.stores import redis_streams
 from aiotracker.stores.base import Lease
 from aiotracker.stores.dead_letters import DeadLetter
 from aiotracker.stores.durable import DurableStore, Group, Held
 from aiotracker.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_EVENTS
-from aiotracker.stores.redis_courier import GRACE_SECONDS, Courier, Errand, Orders
-from aiotracker.stores.redis_holdings import Holdings
-from aiotracker.stores.redis_link import (
+from aiotracker.stores.redis import streams
+from aiotracker.stores.redis.courier import GRACE_SECONDS, Courier, Errand, Orders
+from aiotracker.stores.redis.holdings import Holdings
+from aiotracker.stores.redis.link import (
     Link,
     RedisTrouble,
     address_of,
@@ -30,7 +30,7 @@ from aiotracker.stores.redis_link import (
     load_redis,
     send_now,
 )
-from aiotracker.stores.redis_streams import Burial, Streams
+from aiotracker.stores.redis.streams import Burial, Streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from aiotracker.clock import Clock
     from aiotracker.runtime import DetachedTask, Loop
     from aiotracker.stores.base import StoreHost
-    from aiotracker.stores.redis_holdings import Holding
-    from aiotracker.stores.redis_streams import Command, Entry, Look, Reply
+    from aiotracker.stores.redis.holdings import Holding
+    from aiotracker.stores.redis.streams import Command, Entry, Look, Reply
 
 __all__ = ["RedisStore"]
 
@@ -332,7 +332,7 @@ class RedisStore(DurableStore):
         )
 
         def receive(reply: Reply) -> None:
-            self._take_in(kind, redis_streams.entries(reply))
+            self._take_in(kind, streams.entries(reply))
 
         if look.claimable:
             courier = self._courier
@@ -509,7 +509,7 @@ class RedisStore(DurableStore):
         Raises:
             ConnectionError: Redis is away, or refuses.
         """
-        found = redis_streams.letters(await self._call(self._streams.letters(after, limit)))
+        found = streams.letters(await self._call(self._streams.letters(after, limit)))
         return [
             DeadLetter(
                 each.letter_id,
@@ -615,7 +615,7 @@ class RedisStore(DurableStore):
 
     def _keeping(self, kind: Kind, *, is_first: bool) -> Errand:
         def receive(reply: Reply) -> None:
-            kept = redis_streams.kept(reply)
+            kept = streams.kept(reply)
             self._kept_at = self._clock.now()
             self._holdings.drop(kind, kept.taken)
             if is_first:  # back after an outage, in which nobody else can have sent them
@@ -702,7 +702,7 @@ class RedisStore(DurableStore):
             self._evicted([lease])
 
         def receive(reply: Reply) -> None:
-            found = redis_streams.evicted(reply)
+            found = streams.evicted(reply)
             self._evicted([self._lease_of(kind, entries) for kind, entries in found.items() if entries])
 
         def refuse() -> None:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from aiotracker.runtime import Wakeup
-from aiotracker.stores import redis_streams
-from aiotracker.stores.redis_link import RedisTrouble
+from aiotracker.stores.redis import streams
+from aiotracker.stores.redis.link import RedisTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from aiotracker.protocol.record import Kind
     from aiotracker.runtime import Loop
     from aiotracker.stores.base import StoreHost
-    from aiotracker.stores.redis_link import Link
-    from aiotracker.stores.redis_streams import Command, Look, Reply, Streams
+    from aiotracker.stores.redis.link import Link
+    from aiotracker.stores.redis.streams import Command, Look, Reply, Streams
 
 __all__ = ["Courier", "Errand", "Orders", "backoff"]
 
@@ -277,7 +277,7 @@ class Courier:
             _conclude(errands)
             raise replies[-1]
         self._arrived()
-        self._orders.receive_looks(redis_streams.looks(replies[-1]))
+        self._orders.receive_looks(streams.looks(replies[-1]))
         _conclude(errands)
 
     def _refuse(self, errand: Errand, trouble: RedisTrouble) -> None:

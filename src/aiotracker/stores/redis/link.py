@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.asyncio.connection import AbstractConnection
 
-    from aiotracker.stores.redis_streams import Command
+    from aiotracker.stores.redis.streams import Command
 
 __all__ = ["Link", "RedisTrouble", "address_of", "check_url", "load_redis", "send_now"]
 
