@@ -13,8 +13,8 @@ import pytest
 
 from aiotracker import ConfigurationError, DropReason, Kind, SQLiteStore
 from aiotracker.runtime import current_loop
-from aiotracker.stores.sqlite_requests import Leasing
-from aiotracker.stores.sqlite_writer import Writer
+from aiotracker.stores.sqlite.requests import Leasing
+from aiotracker.stores.sqlite.writer import Writer
 from aiotracker.testing import RecordingHost
 from aiotracker.testing.records import LARGE, make_record, names
 from tests import stages
@@ -74,7 +74,7 @@ async def test_a_folder_is_refused(bench: Bench) -> None:
     ],
 )
 async def test_a_file_of_somebody_else_is_left_alone(bench: Bench, statement: str, says: str) -> None:
-    """That of another application, or of a newer release: it is refused, and neither changed nor set aside."""
+    """That of another application, or of a newer release: refused, and neither changed nor set aside."""
     if "user_version" in statement:
         await bench.close(await bench.open())
     with sqlite3.connect(bench.path) as connection:
@@ -107,9 +107,8 @@ async def test_the_file_says_whose_it_is(bench: Bench) -> None:
     await bench.close(await bench.open())
 
     with sqlite3.connect(bench.path) as connection:
-        found = [
-            connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version")
-        ]
+        names_ = ("application_id", "user_version")
+        found = [connection.execute(f"PRAGMA {name}").fetchone() for name in names_]
     connection.close()
 
     assert [(0x41696F54,), (1,)] == found
@@ -123,6 +122,21 @@ async def test_closing_leaves_one_file(bench: Bench) -> None:
     await bench.close(store)
 
     assert [bench.path.name] == [each.name for each in bench.path.parent.iterdir()]
+
+
+async def test_a_cancelled_opening_leaves_nothing_open(bench: Bench) -> None:
+    """Nobody would close it."""
+    before = threading.active_count()
+    store = bench.make()
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await store.open(RecordingHost())
+
+    await bench.until(lambda: threading.active_count() == before)
+
+    await bench.open(store)
+    await bench.put(store, "a")
+    assert ["a"] == names(await bench.lease(store))
 
 
 # -- rounds -------------------------------------------------------------------------------------------
@@ -229,7 +243,7 @@ async def test_evicting_keeps_the_file_within_its_bound(bench: Bench) -> None:
     for size in (5_000, 150, 30_000):
         record = make_record("b", size=size)
         for _ in range(2 * MIB // size // 2):
-            while not store.reserve(size) and store.evict(size) is None:
+            while not store.reserve(size) and store.evict(size) is None:  # noqa: ASYNC110 - only trying tells
                 await anyio.sleep(0.001)
             store.put(record, 0.0)
         await bench.until(lambda: not store.backlog().volatile)
@@ -237,6 +251,19 @@ async def test_evicting_keeps_the_file_within_its_bound(bench: Bench) -> None:
 
     assert most < 2 * MIB + SLACK
     assert {DropReason.EVICTED} == {loss.reason for loss in bench.hosts[store].losses}
+
+
+async def test_an_empty_file_gets_smaller_when_it_is_closed(bench: Bench) -> None:
+    """An outage that is long over keeps no disk."""
+    store = await bench.open()
+    for _ in range(12):
+        await bench.put(store, "a" * 20, size=50_000)
+    while (lease := await store.lease(1_000, 10**7)) is not None:
+        await store.ack(lease)
+
+    await bench.close(store)
+
+    assert disk_bytes(bench.path) < MIB // 8
 
 
 async def test_dead_letters_take_up_at_most_a_quarter(bench: Bench) -> None:

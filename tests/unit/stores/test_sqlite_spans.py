@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from aiotracker.stores.sqlite_spans import Lane, Read, Rows, Span
+from aiotracker.stores.sqlite.spans import Lane, Read, Rows, Span
 
 LEASE_MS = 1_000
 ME, OTHER = "me", "other"

@@ -1,5 +1,6 @@
 """What becomes of events when something is wrong with the file: a lock, a full disk, damage, removal."""
 
+import os
 import random
 import shutil
 import sqlite3
@@ -12,8 +13,8 @@ import pytest
 
 from aiotracker import DropReason, SQLiteStore
 from aiotracker.errors import ConfigurationError
-from aiotracker.stores.sqlite_file import DamagedFileError
-from aiotracker.stores.sqlite_trouble import Trouble
+from aiotracker.stores.sqlite.file import DamagedFileError
+from aiotracker.stores.sqlite.trouble import Trouble
 from aiotracker.testing.records import names
 from tests.unit.stores.conftest import Bench
 
@@ -173,20 +174,20 @@ async def test_what_is_no_database_is_set_aside(bench: Bench) -> None:
 async def test_a_file_that_is_damaged_while_it_is_open_is_set_aside(bench: Bench) -> None:
     """What was committed counts as lost, what is in flight or in memory is not."""
     store = await bench.open()
-    await bench.put(store, "abcde", size=30_000)
+    await bench.put(store, "abcdefghij", size=30_000)
     await bench.close(store)
     await bench.open(store)
     lease = await bench.lease(store, 2)
-    with locked(bench.path):
-        overwrite(bench.path, 100, b"\0" * 100_000)
-        bench.put_nowait(store, "f")
-    await bench.until(lambda: "damaged" in bench.reasons(store) and not store.backlog().volatile)
+    overwrite(bench.path, 100, b"\0" * 290_000)
+    bench.put_nowait(store, "k")
 
+    newest = await store.lease(10, 10**6)
     await store.ack(lease.part(0, 1))
     await store.release(lease.part(1, 2))
 
-    assert [(3, DropReason.STORE_ERROR)] == [(each.count, each.reason) for each in bench.hosts[store].losses]
-    assert list("fb") == names(await bench.lease(store))
+    assert [(8, DropReason.STORE_ERROR)] == [(each.count, each.reason) for each in bench.hosts[store].losses]
+    assert (["k"], ["b"]) == (names(newest), names(await bench.lease(store)))
+    assert ["damaged"] == bench.reasons(store)
 
 
 async def test_few_damaged_files_are_kept(bench: Bench) -> None:
@@ -208,19 +209,20 @@ async def test_of_several_stores_one_sets_a_file_aside(bench: Bench) -> None:
         connection.execute("PRAGMA wal_checkpoint")
         overwrite(bench.path, 100, b"\0" * 100_000)
     bench.put_nowait(one, "d")
-    bench.put_nowait(other, "e")
-    await bench.until(lambda: one.backlog().events == other.backlog().events == 2)
-    await bench.until(lambda: not one.backlog().volatile + other.backlog().volatile)
+    await bench.until(lambda: any("damaged" in bench.reasons(store) for store in (one, other)))
+    await bench.put(one, "e")
+    await bench.put(other, "f")
 
-    assert 3 == sum(bench.hosts[store].lost_count for store in (one, other))
+    found = names(await bench.lease(one))
+    assert {*"ef"} <= {*found}
+    assert 6 == sum(bench.hosts[store].lost_count for store in (one, other)) + len(found)
     assert 1 == len([name for name in beside(bench.path) if ".corrupt-" in name])
-    assert {*"de"} == {*names(await bench.lease(one))}
 
 
 def test_damage_anywhere_stops_nothing(tmp_path: Path) -> None:
     """Bytes at random offsets: the file is set aside, or it is not noticed, and events go on either way."""
-    seed = random.randrange(10**9)
-    print(f"seed {seed}")
+    seed = int(os.environ.get("SEED") or random.randrange(10**9))
+    print(f"seed {seed}")  # noqa: T201 - repeats the damage
     chance = random.Random(seed)
     sound = tmp_path / "sound.db"
 
@@ -235,19 +237,21 @@ def test_damage_anywhere_stops_nothing(tmp_path: Path) -> None:
 
     async def use(path: Path) -> None:
         bench = Bench(path)
-        store = await bench.open()
-        await bench.put(store, "xyz")
-        new: list[int] = []
-
-        async def has_come() -> bool:
-            lease = await store.lease(50, 10**6)
-            if lease is not None:
-                new.extend(record.size_bytes for record in lease.records if record.size_bytes == 150)
+        try:
+            store = await bench.open()
+        except ConfigurationError as error:
+            assert "newer" in str(error)  # noqa: PT017 - a damaged version may look like a later one
+            return
+        for _ in range(3):  # a damage that is found late takes with it what was put before
+            await bench.put(store, "x")
+            sizes = []
+            while (lease := await store.lease(50, 10**6)) is not None:
+                sizes += [record.size_bytes for record in lease.records]
                 await store.ack(lease)
-            return len(new) >= 3
-
-        await bench.until(has_come)
-        await bench.put(store, "z")
+            if 150 in sizes:
+                break
+        else:
+            raise AssertionError("what is put does not come out")
         await store.count_dead_letters()
         await bench.finish()
 
@@ -294,6 +298,26 @@ async def test_a_file_that_was_removed_is_begun_anew(bench: Bench, is_replaced: 
     assert sorted("cefgi" + "h" * is_replaced) == sorted(found)
     assert ["why"] == [letter.detail for letter in await one.dead_letters()]
     assert [] == [loss for host in bench.hosts.values() for loss in host.losses]
+
+
+async def test_a_removed_file_that_cannot_be_read_costs_what_waited_in_it(bench: Bench) -> None:
+    """It is counted, and what is in flight is not."""
+    store = await bench.open()
+    await bench.put(store, "abcdefghij", size=30_000)
+    await bench.close(store)
+    await bench.open(store)
+    lease = await bench.lease(store, 2)
+    with bench.path.open("r+b") as file:
+        for each in bench.path.parent.iterdir():
+            each.unlink()
+        file.seek(100)
+        file.write(b"\0" * 290_000)
+        file.flush()
+        await bench.until(lambda: bool(bench.hosts[store].losses))
+
+    assert (8, 2) == (bench.hosts[store].lost_count, await store.ack(lease))
+    await bench.put(store, "k")
+    assert ["k"] == names(await bench.lease(store))
 
 
 async def test_records_that_somebody_removed_are_counted(bench: Bench) -> None:

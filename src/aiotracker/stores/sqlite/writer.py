@@ -20,12 +20,13 @@ from aiotracker.clock import SystemClock
 from aiotracker.errors import ConfigurationError
 from aiotracker.policy.reasons import DropReason
 from aiotracker.stores.durable import Group, Held
-from aiotracker.stores.sqlite_damage import inode_of, set_aside, was_set_aside
-from aiotracker.stores.sqlite_file import SQLiteFile
-from aiotracker.stores.sqlite_fork import close_while_forking
-from aiotracker.stores.sqlite_requests import Ending, Leasing, Opening, Reclaiming, Settling
-from aiotracker.stores.sqlite_transaction import Moment, Transaction
-from aiotracker.stores.sqlite_trouble import Trouble
+from aiotracker.stores.sqlite.damage import inode_of, set_aside, was_set_aside
+from aiotracker.stores.sqlite.file import SQLiteFile
+from aiotracker.stores.sqlite.fork import close_while_forking
+from aiotracker.stores.sqlite.requests import Ending, Leasing, Opening, Reclaiming, Settling
+from aiotracker.stores.sqlite.rescue import Rescue
+from aiotracker.stores.sqlite.transaction import Moment, Transaction
+from aiotracker.stores.sqlite.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from aiotracker.clock import Clock
     from aiotracker.runtime import Loop
     from aiotracker.stores.base import Commit, Lease, StoreHost
-    from aiotracker.stores.sqlite_requests import Request
-    from aiotracker.stores.sqlite_transaction import Bounds
+    from aiotracker.stores.sqlite.requests import Request
+    from aiotracker.stores.sqlite.transaction import Bounds
 
 __all__ = ["Memory", "Settings", "Writer"]
 
@@ -46,9 +47,7 @@ MAX_BACKOFF_SECONDS: Final = 5.0
 BUSY_SECONDS: Final = 0.5  # other processes write for milliseconds
 RENEWALS: Final = 3  # of a lease, before it would end
 MAX_OWED_LETTERS: Final = 1_000  # records that await a file to become dead letters in
-RESCUED_AT_ONCE: Final = 500  # records of a file that is gone from its place
-RESCUED_BYTES: Final = 4 * 1024 * 1024
-RESCUES_PER_ROUND: Final = 10
+RESCUE_SECONDS: Final = 0.01  # between two parts of a rescue
 NEW_FILE_GAP: Final = 2**20  # more than other processes can have put that this one did not hear of
 
 _NO_GROUP: Final = Group((), ())
@@ -124,12 +123,14 @@ class Writer:
 
         self._file: SQLiteFile | None = None
         self._seen: tuple[int, int] | None = None  # what was to be opened
-        self._former: SQLiteFile | None = None  # it is gone from its place, and not empty yet
+        self._rescue: Rescue | None = None
         self._held = Held()
+        self._unconfirmed = 0  # records that were committed since the file was last seen in its place
         self._mine = 0  # records that this holder has leased
         self._owed: list[Settling | Reclaiming] = []  # answered already, to be done when the file works again
         self._ending: Ending | None = None
         self._is_keeping = False  # whether the last group could not be committed
+        self._kept = 0  # records of the last group that was tried
         self._backoff = 0.0
         self._retry_at = 0.0  # nothing is tried before
         self._group_retry_at = 0.0  # no group is taken before
@@ -241,6 +242,8 @@ class Writer:
                 request.volatile = self._memory.take_back()
         may_commit = self._ending is not None or now >= self._group_retry_at
         group = self._memory.take_group() if may_commit else _NO_GROUP
+        if may_commit:
+            self._kept = len(group)
         if requests or group or self._ending is not None or self._is_due(now):
             self._try(group, requests)
         elif group.commits:
@@ -252,7 +255,7 @@ class Writer:
         """Tell whether there is something to do that nobody asked for."""
         if (
             self._file is None
-            or self._former is not None
+            or self._rescue is not None
             or self._owed
             or self._memory.evictions() != _NOTHING
         ):
@@ -266,6 +269,7 @@ class Writer:
         self._watch_at = now + self._settings.poll_seconds
         version, self._version = self._version, self._file.version()
         if self._file.is_in_place():
+            self._unconfirmed = 0
             return self._version != version
         self._leave(self._file)
         return True
@@ -273,12 +277,12 @@ class Writer:
     def _wait(self) -> float | None:
         if self._ending is not None:
             left = self._ending.seconds_left
-            if left > 0 and (self._owed or self._former is not None or self._is_keeping):
+            if left > 0 and (self._owed or self._rescue is not None or (self._is_keeping and self._kept)):
                 return min(self._backoff, left)
             self._end(self._ending)
             return None
-        if self._former is not None:
-            return 0.0
+        if self._rescue is not None:
+            return RESCUE_SECONDS
         wait = self._settings.poll_seconds
         if self._is_keeping:
             wait = min(wait, max(0.0, self._group_retry_at - self._time.now()))
@@ -306,14 +310,15 @@ class Writer:
         try:
             done = self._perform(self._transaction(file), group, requests)
         except BaseException:
-            for each in (file, self._former):
-                with suppress(Exception):
-                    if each is not None:
-                        each.rollback()
+            with suppress(Exception):
+                file.rollback()
+            if self._rescue is not None:
+                self._rescue.undo()
             raise
-        if done.rescue is not None:
-            self._finish_rescue(done.rescue)
+        if self._rescue is not None and self._rescue.finish():
+            self._rescue = None
         self._owed.clear()
+        self._unconfirmed = len(group)
         self._held = done.held
         self._mine = done.transaction.held_by_me()
         self._expires_at = done.transaction.expires_at()
@@ -328,7 +333,7 @@ class Writer:
         lost = transaction.recount()
         for owed in self._owed:
             owed.perform(transaction)
-        rescue = None if self._former is None else self._rescue(self._former, transaction)
+        self._bring_home(transaction)
         transaction.put(group.leases)
         for request in requests:
             request.perform(transaction)
@@ -343,14 +348,12 @@ class Writer:
         held = transaction.finish()
         if held.latest_sequence < self._held.latest_sequence:  # a new file, without records so far
             held = replace(held, latest_sequence=self._held.latest_sequence)
-        return _Done(transaction, held, rescue, evictions, evicted, lost)
+        return _Done(transaction, held, evictions, evicted, lost)
 
     def _report(self, done: _Done) -> None:
-        if done.lost:
-            self._lose(done.lost, "they were no longer in the file")
-        if done.evicted:
-            count = sum(map(len, done.evicted))
-            self._lose(count, "made room for newer ones", DropReason.EVICTED, done.evicted)
+        self._lose(done.lost, "they were no longer in the file")
+        count = sum(map(len, done.evicted))
+        self._lose(count, "made room for newer ones", DropReason.EVICTED, done.evicted)
         if done.transaction.letters_lost:
             message = f"too many dead letters: {done.transaction.letters_lost} of the oldest were removed"
             self._say(logging.WARNING, "dead letters", message)
@@ -364,11 +367,9 @@ class Writer:
     # -- the file -------------------------------------------------------------------------------------
 
     def _opened(self) -> SQLiteFile:
-        now = self._time.now()
-        if self._file is not None and now >= self._watch_at:
-            self._watch_at = now + self._settings.poll_seconds
-            if not self._file.is_in_place():
-                self._leave(self._file)
+        # In every round, or what is committed to a file that is gone would be lost with it.
+        if self._file is not None and not self._file.is_in_place():
+            self._leave(self._file)
         if self._file is None:
             self._seen = inode_of(self._settings.path)
             self._file = SQLiteFile.open(
@@ -385,42 +386,25 @@ class Writer:
         """Go on without a file that is no longer where it was."""
         self._file = None
         path = self._settings.path
-        if self._former is not None or was_set_aside(path, file.inode):
-            file.close()  # the process that set it aside has said so
-            return
-        self._former = file
-        self._say(logging.WARNING, "moved", f"{path} was removed; what it held goes into a new one")
+        waiting = self._held.events - self._held.leased
+        if was_set_aside(path, file.inode):
+            file.close()  # the process that set it aside has counted what it knew of
+            self._lose(self._unconfirmed, "the file was damaged, and set aside by another process")
+        elif self._rescue is not None:
+            file.close()
+            self._lose(waiting, "the file was removed while what was in the one before was being moved")
+        else:
+            self._rescue = Rescue(file, waiting)
+            self._say(logging.WARNING, "moved", f"{path} was removed; what it held goes into a new one")
 
-    def _rescue(self, former: SQLiteFile, transaction: Transaction) -> Transaction | None:
-        """Move what waits in a file that is gone from its place; of several processes each moves its part.
-
-        Returns:
-            The transaction in which it leaves the old file, to be finished when it is safe in the new one.
-        """
-        try:
-            source = self._transaction(former)
-            for _ in range(RESCUES_PER_ROUND):
-                lease = source.lease(RESCUED_AT_ONCE, RESCUED_BYTES)
-                if lease is None:
-                    break
-                source.ack(lease)
-                transaction.put([lease])
-            transaction.adopt_letters(source.give_letters(RESCUED_AT_ONCE))
-        except Exception as error:  # noqa: BLE001 - the old one is damaged, or the new one: then it is tried again
-            self._former = None
-            former.close()
-            count = self._held.events - self._held.leased
-            self._lose(count, f"the file was removed and could not be read any more: {error}")
-            return None
-        return source
-
-    def _finish_rescue(self, source: Transaction) -> None:
-        is_empty = not source.is_changed
-        with suppress(Exception):  # at worst it is moved twice
-            source.finish()
-        if is_empty and self._former is not None:
-            self._former.close()
-            self._former = None
+    def _bring_home(self, transaction: Transaction) -> None:
+        """Move something of a file that is gone."""
+        if self._rescue is not None:
+            trouble = self._rescue.move(self._transaction, transaction)
+            if trouble is not None:
+                self._lose(self._rescue.events, f"the file was removed, and cannot be read: {trouble.text}")
+                self._rescue.close()
+                self._rescue = None
 
     def _set_aside(self, trouble: Trouble) -> bool:
         """Take a damaged file out of the way; False when that cannot be done."""
@@ -437,8 +421,7 @@ class Writer:
             count = self._held.events - self._held.leased
             message = f"{path} is damaged ({trouble.text}) and was set aside as {target.name}"
             self._say(logging.ERROR, "damaged", message)
-            if count > 0:
-                self._lose(count, f"the file is damaged: {trouble.text}")
+            self._lose(count, f"the file is damaged: {trouble.text}")
         self._held = Held(latest_sequence=self._held.latest_sequence)
         self._mine = 0
         self._memory.note(self._held)
@@ -539,7 +522,8 @@ class Writer:
         reason: DropReason = DropReason.STORE_ERROR,
         leases: Sequence[Lease] = (),
     ) -> None:
-        self._news.append(partial(self._host.lost, count, reason, detail, leases))
+        if count > 0:
+            self._news.append(partial(self._host.lost, count, reason, detail, leases))
 
     def _say(self, level: int, reason: str, message: str, error: BaseException | None = None) -> None:
         self._news.append(partial(self._host.say, level, reason, message, error=error))
@@ -573,8 +557,8 @@ class Writer:
         request.conclude()
 
     def _end(self, ending: Ending) -> None:
-        if self._former is not None:
-            self._former.close()
+        if self._rescue is not None:
+            self._rescue.close()
         if self._file is not None:
             self._file.close(for_good=True)
         ending.answer = self._memory.give_up()
@@ -595,7 +579,6 @@ class _Done:
     Attributes:
         transaction: committed.
         held: what there is now.
-        rescue: the transaction in which what was rescued leaves the old file.
         evictions: how many records and bytes were to be removed.
         evicted: what was removed.
         lost: how many records were found missing.
@@ -603,7 +586,6 @@ class _Done:
 
     transaction: Transaction
     held: Held
-    rescue: Transaction | None
     evictions: tuple[int, int]
     evicted: Sequence[Lease]
     lost: int

@@ -16,17 +16,17 @@ from aiotracker.stores.base import Lease
 from aiotracker.stores.dead_letters import DeadLetter
 from aiotracker.stores.durable import EVERYTHING, DurableStore, Group, Held
 from aiotracker.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_EVENTS
-from aiotracker.stores.sqlite_requests import Ask, Deed, Ending, Leasing, Opening, Reclaiming, Settling
-from aiotracker.stores.sqlite_transaction import Bounds
-from aiotracker.stores.sqlite_writer import Memory, Settings, Writer
+from aiotracker.stores.sqlite.requests import Ask, Deed, Ending, Leasing, Opening, Reclaiming, Settling
+from aiotracker.stores.sqlite.transaction import Bounds
+from aiotracker.stores.sqlite.writer import Memory, Settings, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aiotracker.runtime import Loop
     from aiotracker.stores.base import StoreHost
-    from aiotracker.stores.sqlite_requests import Request
-    from aiotracker.stores.sqlite_transaction import Transaction
+    from aiotracker.stores.sqlite.requests import Request
+    from aiotracker.stores.sqlite.transaction import Transaction
 
 __all__ = ["SQLiteStore"]
 
@@ -58,7 +58,7 @@ class SQLiteStore(DurableStore):
 
     The bound is on the pages of the file that are in use. Beside them there is the log of at most 4 MiB, and
     as much as what one buffer takes up, which may come in before the bound is noticed. The file gets no
-    smaller: room that is freed is used again.
+    smaller while it is open: room that is freed is used again.
     """
 
     def __init__(
@@ -152,6 +152,10 @@ class SQLiteStore(DurableStore):
             await opening.wait()
         except ConfigurationError:
             self._loop = self._writer = None
+            raise
+        except BaseException:  # cancelled: nobody will close it
+            self._writer = None
+            writer.submit(Ending(None, host.clock, host.clock.now()))
             raise
 
     async def aclose(self, by: float) -> Sequence[Lease]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
 from aiotracker.errors import ConfigurationError
-from aiotracker.stores.sqlite_file import DamagedFileError
+from aiotracker.stores.sqlite.file import DamagedFileError
 
 __all__ = ["Trouble"]
 
@@ -29,6 +30,10 @@ _REASONS: Final = {
 
 _DAMAGE: Final = frozenset({11, 19, 20, 24, 26})
 """SQLITE_CORRUPT, _CONSTRAINT, _MISMATCH, _FORMAT, _NOTADB: nothing of ours makes them in a sound file."""
+_DAMAGED_SCHEMA: Final = re.compile(
+    "no such (table|column)|unsupported file format|has \\d+ columns|text encoding"
+)
+"""What SQLite says, under no code of its own, of a header or a schema that is damaged."""
 _CONNECTED: Final = frozenset({5, 6, 7, _FULL})
 """What does not concern the connection, which can be used again."""
 _ROOM: Final = frozenset({7, 10, _FULL})
@@ -65,7 +70,7 @@ class Trouble:
     @classmethod
     def of(cls, error: Exception) -> Trouble:
         """Return what an error means."""
-        if isinstance(error, DamagedFileError | OverflowError):
+        if isinstance(error, DamagedFileError | OverflowError | UnicodeDecodeError):
             return cls("damaged", str(error), is_damage=True)
         if isinstance(error, ConfigurationError):
             return cls("other file", error.rule)
@@ -73,7 +78,7 @@ class Trouble:
         if extended is None:
             return cls("other", f"{type(error).__name__}: {error}", error)
         code = extended & _PRIMARY
-        if code in _DAMAGE or str(error).startswith(("no such table", "no such column")):
+        if code in _DAMAGE or _DAMAGED_SCHEMA.search(str(error)):
             return cls("damaged", str(error), is_damage=True)
         reason, text = _REASONS.get(code, ("other", str(error)))
         return cls(

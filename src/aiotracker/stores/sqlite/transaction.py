@@ -11,18 +11,19 @@ from aiotracker.protocol.envelope import ENVELOPE_BYTES
 from aiotracker.protocol.record import Kind, record_bytes, records_bytes
 from aiotracker.stores.base import Lease
 from aiotracker.stores.durable import Held
-from aiotracker.stores.sqlite_file import DamagedFileError
-from aiotracker.stores.sqlite_spans import Read, Rows
+from aiotracker.stores.sqlite.file import DamagedFileError
+from aiotracker.stores.sqlite.spans import Read, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from aiotracker.stores.sqlite_file import Letter, SQLiteFile, State
-    from aiotracker.stores.sqlite_spans import Lane
+    from aiotracker.stores.sqlite.file import Letter, SQLiteFile, State
+    from aiotracker.stores.sqlite.spans import Lane
 
 __all__ = ["Bounds", "Moment", "Transaction"]
 
 LETTERS_PART: Final = 16  # of all are removed at once when they take up too many bytes
+WASTE: Final = 3  # times their size is what records take up in a file at most, its pages half empty
 EVICTED_AT_ONCE: Final = 500  # records; what is evicted is read first, for those who want to know
 EVICTED_BYTES: Final = 1024 * 1024  # likewise
 _AROUND: Final = record_bytes(b"")
@@ -108,12 +109,19 @@ class Transaction:
         self._trim_letters()
         if self.is_changed:
             self.file.save(self._state)
-            used_bytes = self.file.used_bytes()
+        size_bytes = self._size_bytes()
+        if self.is_changed:
             self.file.commit()
         else:
-            used_bytes = self.file.used_bytes()
             self.file.rollback()
-        return held(self._state, used_bytes, self.moment)
+        return held(self._state, size_bytes, self.moment)
+
+    def _size_bytes(self) -> int:
+        """Return what takes up room: of the file where that comes near to its bound, else of the records."""
+        size_bytes = sum([lane.size_bytes for lane in self._lanes])
+        if WASTE * (size_bytes + self._state.letters_bytes) < self.bounds.used_bytes:
+            return size_bytes
+        return max(size_bytes, self.file.used_bytes())
 
     def held_by_me(self) -> int:
         """Return how many records the holder has leased."""
@@ -275,7 +283,7 @@ class Transaction:
         """Make records of letters, the latest ones; return how many there were."""
         known = self.file.known_letters(ids)
         for kind in Kind:
-            some = [(letter, size) for letter, name, size in known if name.decode() == kind]
+            some = [(letter, size) for letter, name, size in known if name == kind.encode()]
             if some:
                 numbers = range(self._state.latest + 1, self._state.latest + 1 + len(some))
                 self.file.revive(
@@ -338,7 +346,7 @@ class Transaction:
             self.is_changed = True
 
 
-def held(state: State, used_bytes: int, moment: Moment) -> Held:
+def held(state: State, size_bytes: int, moment: Moment) -> Held:
     """Return what is committed, as the store's users are told."""
     lanes = list(state.lanes.values())
     fullest = max(lanes, key=lambda lane: lane.waiting_events)
@@ -346,7 +354,7 @@ def held(state: State, used_bytes: int, moment: Moment) -> Held:
     first = min([number for lane in lanes if (number := lane.first_sequence()) is not None], default=None)
     return Held(
         events=sum([lane.events for lane in lanes]),
-        size_bytes=max(used_bytes, sum([lane.size_bytes for lane in lanes])),
+        size_bytes=size_bytes,
         leased=sum([lane.leased_events for lane in lanes]),
         leased_bytes=sum([lane.size_bytes - lane.waiting_bytes for lane in lanes]),
         fullest_events=fullest.waiting_events,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from aiotracker.clock import Clock
     from aiotracker.runtime import Loop
-    from aiotracker.stores.sqlite_transaction import Transaction
+    from aiotracker.stores.sqlite.transaction import Transaction
 
 __all__ = ["Ask", "Deed", "Ending", "Leasing", "Opening", "Reclaiming", "Request", "Settling"]
 

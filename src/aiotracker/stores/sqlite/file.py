@@ -11,30 +11,35 @@ import json
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 from itertools import accumulate, chain, pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aiotracker.errors import ConfigurationError
 from aiotracker.protocol.record import ENCODING_VERSION, Kind, record_bytes
-from aiotracker.stores.sqlite_damage import inode_of
-from aiotracker.stores.sqlite_spans import Lane, Rows, Span
+from aiotracker.stores.sqlite.damage import inode_of
+from aiotracker.stores.sqlite.spans import HIGHEST, Lane, Rows, Span
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
-    from pathlib import Path
 
 __all__ = ["DamagedFileError", "Letter", "SQLiteFile", "State"]
 
 APPLICATION_ID: Final = 0x41_69_6F_54  # "AioT", in the header of the file
 PAGE_BYTES: Final = 8192
 EMPTY_PAGES: Final = 5  # of a file without records: the schema and four tables
+SMALL_PAGES: Final = 512  # copied in no time, so that a file may get smaller when it is closed
 WAL_PAGES: Final = 512  # after so many the log is copied into the file
 CACHE_KIBIBYTES: Final = 4096
 NONSENSE_FORMAT: Final = 10_000  # no release will ever write it: the header is damaged
-SEQUENCES_PER_SECOND: Final = 2**20
+SEQUENCES_PER_MS: Final = 2**20
 """The sequences of a new file begin where no earlier file of this name can have come: a lease of records of
 the file before can never be mistaken for one of this file's."""
 
+_HEADER_BYTES: Final = 100
+_VERSIONS: Final = slice(18, 20)  # in the header: which SQLite may write it, and read it
+_LATEST_VERSION: Final = 2
+_APPLICATION_ID: Final = slice(68, 72)
 _AROUND: Final = record_bytes(b"")
 _CHUNKS: Final = tuple(2**power for power in range(9))  # rows of one INSERT: few texts, each prepared once
 
@@ -80,7 +85,7 @@ _STATE: Final = (
 _SAVE: Final = "UPDATE state SET latest = ?, letters = ?, letters_bytes = ?, " + ", ".join(
     f"{kind}_events = ?, {kind}_bytes = ?, {kind}_cursor = ?, {kind}_leases = ?" for kind in Kind
 )
-_USED_PAGES: Final = "SELECT page_count - freelist_count FROM pragma_page_count, pragma_freelist_count"
+_PAGES: Final = "SELECT page_count - freelist_count, page_count FROM pragma_page_count, pragma_freelist_count"
 
 
 Letter = tuple[int, bytes, int, bytes, bytes, int, int, bytes]
@@ -154,11 +159,32 @@ class SQLiteFile:
                 "secure_delete = OFF",
             ):
                 connection.execute(f"PRAGMA {pragma}").close()
-            _migrate(connection, max(now_ms // 1000 * SEQUENCES_PER_SECOND, above))
-            return cls(path, connection)
+            _migrate(connection, max(now_ms * SEQUENCES_PER_MS, above))
+            file = cls(path, connection)
+            file.verify()
         except BaseException:
             connection.close()
             raise
+        return file
+
+    def verify(self) -> None:
+        """Compare the accounts with the size of the file, as far as that costs nothing.
+
+        Raises:
+            DamagedFileError: they cannot be true, and a store that believed them would be full for ever.
+        """
+        state = self.state()
+        used, pages = self._execute(_PAGES).fetchone()
+        log = Path(f"{self._path}-wal")
+        room = (log.stat().st_size if log.exists() else 0) + self._path.stat().st_size
+        is_true = 0 <= used <= pages and pages * PAGE_BYTES <= room
+        is_true &= 0 <= state.letters <= state.letters_bytes <= room
+        for lane in state.lanes.values():
+            is_true &= 0 <= lane.leased_events <= lane.events
+            is_true &= lane.events * _AROUND <= lane.size_bytes <= lane.events * _AROUND + room
+            is_true &= lane.waiting_bytes >= 0 and lane.cursor <= state.latest
+        if not is_true or not state.origin <= state.latest < HIGHEST // 2:
+            raise DamagedFileError("the accounts cannot be true")
 
     def is_in_place(self) -> bool:
         """Tell whether the file at the path is still the one that is open."""
@@ -175,7 +201,7 @@ class SQLiteFile:
 
     def used_bytes(self) -> int:
         """Return how much of the file is in use, beyond what an empty one has."""
-        return max(0, self._number(_USED_PAGES) - EMPTY_PAGES) * PAGE_BYTES
+        return max(0, self._number(_PAGES) - EMPTY_PAGES) * PAGE_BYTES
 
     def close(self, *, for_good: bool = False) -> None:
         """Close it; for good: with an empty log, and without the pages of what is gone."""
@@ -184,6 +210,9 @@ class SQLiteFile:
         with suppress(sqlite3.Error):  # nothing is lost by it
             self.rollback()
             if for_good:
+                used, pages = self._execute(_PAGES).fetchone()
+                if used < SMALL_PAGES < pages // 2:
+                    self._execute("VACUUM").close()
                 self._execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
         with suppress(sqlite3.Error):
             self._connection.close()
@@ -382,6 +411,13 @@ def _insertion(kind: Kind, count: int) -> str:
 
 def _examine(connection: sqlite3.Connection, path: Path) -> None:
     """Raise where the file is not one of ours, before anything is written to it."""
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    if (
+        header[_APPLICATION_ID] == APPLICATION_ID.to_bytes(4, "big")
+        and max(header[_VERSIONS]) > _LATEST_VERSION
+    ):
+        raise DamagedFileError("the header is damaged")  # to SQLite it is a file that it may not write
     names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     if not names:
         return
