@@ -11,21 +11,23 @@ are none of its own are left to the library for Redis.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from aiotracker.errors import ConfigurationError
 from aiotracker.stores.redis import RedisStore
 from aiotracker.stores.sqlite import SQLiteStore
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 __all__ = ["sqlite_path", "store_of"]
 
 REDIS_SCHEMES: Final = frozenset({"redis", "rediss", "unix"})
-SHARED: Final[MappingProxyType[str, Callable[[str], object]]] = MappingProxyType(
+
+Readers = Mapping[str, type[int] | type[float] | type[str]]
+"""Arguments of a store, and how each is read."""
+
+SHARED: Final[Readers] = MappingProxyType(
     {
         "buffer_bytes": int,
         "buffer_events": int,
@@ -34,9 +36,8 @@ SHARED: Final[MappingProxyType[str, Callable[[str], object]]] = MappingProxyType
         "max_events": int,
     }
 )
-SQLITE: Final = MappingProxyType({**SHARED, "max_bytes": int, "synchronous": str})
-REDIS: Final = MappingProxyType({**SHARED, "max_deliveries": int, "name": str, "timeout": float})
-"""Arguments of the stores, and how each is read."""
+SQLITE: Final[Readers] = MappingProxyType({**SHARED, "max_bytes": int, "synchronous": str})
+REDIS: Final[Readers] = MappingProxyType({**SHARED, "max_deliveries": int, "name": str, "timeout": float})
 
 _CREDENTIALS: Final = re.compile(r"//[^/?#]*@|\?.*", re.DOTALL)  # a query may hold a password, too
 
@@ -57,8 +58,8 @@ def store_of(url: str) -> SQLiteStore | RedisStore:
         return SQLiteStore(path, **settings)
     if url.partition(":")[0].lower() in REDIS_SCHEMES:
         settings, others = _settings(url, REDIS)
-        address = urlsplit(url)._replace(query=urlencode(others)).geturl()
-        return RedisStore(address, **settings)
+        query = f"?{urlencode(others)}" if others else ""
+        return RedisStore(url.partition("?")[0] + query, **settings)
     forms = "sqlite:///relative/path, sqlite:////absolute/path or redis://host:port/0?name=…"
     raise _refused(url, f"must be {forms}")
 
@@ -82,9 +83,7 @@ def sqlite_path(url: str) -> str | None:
     return path
 
 
-def _settings(
-    url: str, known: MappingProxyType[str, Callable[[str], object]]
-) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+def _settings(url: str, known: Readers) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """Return the arguments of a store in an address, and what else its query says."""
     settings: dict[str, object] = {}
     others = []
