@@ -9,6 +9,7 @@ from aiotracker.clock import Clock
 from aiotracker.delivery import (
     AiohttpTransport,
     Callback,
+    DeadLetterFile,
     DeliveryReport,
     Emitter,
     Health,
@@ -102,6 +103,7 @@ __all__ = [
     "ConfigurationError",
     "ContextGenerator",
     "DeadLetter",
+    "DeadLetterFile",
     "DeadLetterStore",
     "DeliveryError",
     "DeliveryReport",

@@ -424,6 +424,16 @@ class DeadLetter
         put_ms: int,
         dropped_ms: int,
     )
+class DeadLetterFile
+    DeadLetterFile(
+        path: str | PathLike[str],
+        *,
+        max_bytes: int = 67108864,
+        clock: Clock | None = None,
+    )
+    path: str
+    unwritten: int
+    written: int
 class DeadLetterStore(Protocol)
     async count_dead_letters() -> int
     async dead_letters(*, after: str = '', limit: int = 100) -> Sequence[DeadLetter]

@@ -1,6 +1,7 @@
 """From the buffer to the collector: transports, emitters and the engine behind them."""
 
 from aiotracker.delivery.aiohttp_transport import AiohttpTransport
+from aiotracker.delivery.dead_letter_file import DeadLetterFile
 from aiotracker.delivery.emitter import Emitter
 from aiotracker.delivery.httpx_transport import HttpxTransport
 from aiotracker.delivery.notices import Callback, Notice, NoticeKind
@@ -14,6 +15,7 @@ from aiotracker.delivery.transport import Transport
 __all__ = [
     "AiohttpTransport",
     "Callback",
+    "DeadLetterFile",
     "DeliveryReport",
     "Emitter",
     "Health",
