@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from aiotracker import __version__
-from aiotracker.cli import demo, micro, relay
+from aiotracker.cli import dead_letters, demo, micro, relay
 
 __all__ = ["main"]
 
@@ -68,4 +68,5 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_parser(commands)
     micro.add_parser(commands)
     relay.add_parser(commands)
+    dead_letters.add_parser(commands)
     return parser
