@@ -1,13 +1,28 @@
-"""The contract can be kept: by a durable store of forty lines' thought, whose place is a dictionary."""
+"""The contract can be kept: by a durable store whose place is a dictionary."""
 
 from functools import cached_property
 
+import pytest
+
 from aiotracker.testing import DeadLetterContract
 from tests.fakes.place import Place, PlaceStore
+from tests.stages import Backend, backend, on_unix
+
+LOOPS = [
+    pytest.param("asyncio"),
+    pytest.param("uvloop", marks=[on_unix("uvloop"), pytest.mark.faults]),  # it would tell nothing more
+    pytest.param("trio"),
+]
+
+
+@pytest.fixture(scope="module", params=LOOPS)
+def anyio_backend(request: pytest.FixtureRequest) -> Backend:
+    """Run every test on the loops that differ for this store."""
+    return backend(request.param)
 
 
 class TestPlaceStore(DeadLetterContract):
-    """It groups commits, shares its place, expires leases, survives an outage and keeps letters."""
+    """It groups commits, shares its place, lets leases expire, survives an outage and keeps letters."""
 
     lease_seconds = 30.0
     max_dead_letters = 20
