@@ -158,6 +158,22 @@ async def test_nothing_is_leased_from_a_file_that_cannot_be_used(bench: Bench) -
 # -- damage -------------------------------------------------------------------------------------------
 
 
+async def test_what_is_in_a_file_that_works_again_waits_to_be_sent(bench: Bench) -> None:
+    """Even when nothing of what came meanwhile is left to be committed, and nobody puts anything."""
+    store = await bench.open()
+    await bench.put(store, "a")
+    with locked(bench.path):
+        bench.put_nowait(store, "b")
+        await bench.until(lambda: "locked" in bench.reasons(store))
+        await store.ack(await bench.lease(store))
+        hidden = store.backlog().oldest_sequence
+    await bench.until(lambda: store.backlog().oldest_sequence is not None)
+
+    assert hidden is None
+    assert ["locked", "recovered"] == bench.reasons(store)
+    assert ["a"] == names(await bench.lease(store))
+
+
 async def test_what_is_no_database_is_set_aside(bench: Bench) -> None:
     """And a new file begun; the old one is there to be looked at."""
     bench.path.write_bytes(b"not a database" * 1000)

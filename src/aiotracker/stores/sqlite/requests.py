@@ -43,15 +43,19 @@ class Request(ABC, Generic[T]):
             answer: as long as there is no other.
         """
         self.loop = loop
-        self.answer = answer
+        self.answer: T = answer
         self.error: BaseException | None = None
-        self.is_abandoned = False
-        self.is_done = False
+        self.is_abandoned: bool = False
+        self.is_done: bool = False
         self._done = None if loop is None else anyio.Event()
 
     @abstractmethod
     def perform(self, transaction: Transaction) -> None:
         """Do it, in the writer's thread."""
+
+    def reply(self, answer: T) -> None:
+        """Note the answer, which is handed over when what was done is safe."""
+        self.answer = answer
 
     def conclude(self) -> None:
         """Hand the answer over, on the loop of who asked."""
@@ -86,7 +90,7 @@ class Leasing(Request[Lease | None]):
 
     def perform(self, transaction: Transaction) -> None:
         """Lease them."""
-        self.answer = transaction.lease(self.max_events, self.max_bytes)
+        self.reply(transaction.lease(self.max_events, self.max_bytes))
 
 
 class Deed(Enum):
@@ -116,15 +120,15 @@ class Settling(Request[int]):
         is_elsewhere = self.lease.sequences[0] <= transaction.origin
         match self.deed:
             case Deed.ACK:
-                self.answer = len(self.lease) if is_elsewhere else transaction.ack(self.lease)
+                self.reply(len(self.lease) if is_elsewhere else transaction.ack(self.lease))
             case Deed.RELEASE if is_elsewhere:
                 transaction.put([self.lease])
             case Deed.RELEASE:
-                self.answer = transaction.release(self.lease)
+                self.reply(transaction.release(self.lease))
             case Deed.REJECT if is_elsewhere:
                 transaction.bury(self.lease, self.reason, self.detail)
             case Deed.REJECT:
-                self.answer = transaction.reject(self.lease, self.reason, self.detail)
+                self.reply(transaction.reject(self.lease, self.reason, self.detail))
 
 
 class Reclaiming(Request[int]):
@@ -141,7 +145,7 @@ class Reclaiming(Request[int]):
 
     def perform(self, transaction: Transaction) -> None:
         """Free the leases."""
-        self.answer = self.volatile + transaction.reclaim()
+        self.reply(self.volatile + transaction.reclaim())
 
 
 class Ask(Request[list[T]]):
@@ -154,7 +158,7 @@ class Ask(Request[list[T]]):
 
     def perform(self, transaction: Transaction) -> None:
         """Call it."""
-        self.answer = [self._function(transaction)]
+        self.reply([self._function(transaction)])
 
 
 class Ending(Request[Sequence[Lease]]):
@@ -169,7 +173,7 @@ class Ending(Request[Sequence[Lease]]):
         super().__init__(loop, ())
         self._clock = clock
         self._by = by
-        self.is_over = Event()
+        self.is_over: Event = Event()
 
     @property
     def seconds_left(self) -> float:

@@ -35,7 +35,7 @@ class Rescue:
 
     def __init__(self, file: SQLiteFile, events: int) -> None:
         """Begin with an open file and what waits in it."""
-        self.events = events
+        self.events: int = events
         self._file = file
         self._source: Transaction | None = None
 

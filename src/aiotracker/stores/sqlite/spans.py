@@ -116,9 +116,9 @@ class Lane:
             head: number and time of the first record above the cursor.
             spans: in their order.
         """
-        self.events = events
-        self.size_bytes = size_bytes
-        self.cursor = cursor
+        self.events: int = events
+        self.size_bytes: int = size_bytes
+        self.cursor: int = cursor
         self.head = head
         self.spans: list[Span] = list(spans)
 

@@ -260,6 +260,8 @@ class Writer:
             or self._memory.evictions() != _NOTHING
         ):
             return True
+        if self._is_keeping and now >= self._group_retry_at:
+            return True  # or what is in the file would wait unseen until the next record comes
         if self._mine and self._host.clock.now() >= self._renew_at:
             return True
         if self._expires_at is not None and self._host.clock.wall_ms() >= self._expires_at:
