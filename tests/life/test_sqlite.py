@@ -123,18 +123,28 @@ def test_children_come_and_go_while_a_file_is_in_use(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can become somebody else")
-@pytest.mark.parametrize(("is_there", "reason"), [(True, "read-only"), (False, "cannot open")])
-def test_without_permission_events_are_sent_from_memory(tmp_path: Path, is_there: bool, reason: str) -> None:  # noqa: FBT001
-    """In a folder, or on a file, that may not be written."""
+@pytest.mark.parametrize(
+    ("is_there", "mode", "reason"),
+    [(True, 0o755, "read-only"), (False, 0o755, "cannot open"), (True, 0o700, "cannot open")],
+    ids=["file", "folder", "hidden"],
+)
+def test_without_permission_events_are_sent_from_memory(
+    tmp_path: Path,
+    is_there: bool,  # noqa: FBT001 - drawn
+    mode: int,
+    reason: str,
+) -> None:
+    """On a file, or in a folder, that may not be written, or not even looked into."""
     place = tmp_path / "place"
     place.mkdir()
-    for folder in (place, *place.parents):
-        if tmp_path.parents[1] in folder.parents or folder == tmp_path.parents[1]:
-            folder.chmod(0o755)
     path = place / "events.db"
     if is_there:
         run_program("sqlite_process", "fill", path, 30, "b", 10)
         path.chmod(0o444)
+    for folder in place.parents:
+        if folder.stat().st_mode & 0o777 == 0o700:  # pytest's, which hides them from other users
+            folder.chmod(0o755)
+    place.chmod(mode)
 
     ended = run_program("sqlite_process", "denied", path, 30, NOBODY)
 

@@ -372,6 +372,8 @@ def sqlite_error(code: int, message: str = "text") -> sqlite3.Error:
         (sqlite_error(26), ("damaged", True, True, False)),
         (sqlite_error(1, "no such table: state"), ("damaged", True, True, False)),
         (sqlite_error(1, "near SELECT: syntax error"), ("other", False, True, False)),
+        (PermissionError("no"), ("permission", False, True, False)),
+        (FileNotFoundError("gone"), ("input/output", False, True, False)),
         (DamagedFileError("odd"), ("damaged", True, True, False)),
         (ConfigurationError("path", "a", "is newer"), ("other file", False, True, False)),
         (KeyError("a defect"), ("other", False, True, False)),

@@ -8,6 +8,7 @@ aggregate for a whole batch, one range for a `DELETE`.
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 from itertools import accumulate, chain, pairwise
@@ -138,11 +139,13 @@ class SQLiteFile:
             now_ms: milliseconds since 1970.
             above: what the sequences of a new file are to be above.
         Raises:
-            ConfigurationError: the file belongs to a newer release or to something else.
+            ConfigurationError: it is a folder, or the file belongs to a newer release or to something else.
             sqlite3.Error: the file cannot be used now, or is damaged.
         """
         import sqlite3
 
+        if os.path.isdir(path):  # noqa: PTH112 - which answers where it may not look, too
+            raise ConfigurationError("path", str(path), "is a folder; name a file in it")
         connection = sqlite3.connect(
             path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
         )

@@ -129,8 +129,6 @@ class SQLiteStore(DurableStore):
             ConfigurationError: the path is a folder, or the file belongs to a newer release or to another
                 application.
         """
-        if self._settings.path.is_dir():
-            raise ConfigurationError("path", str(self._settings.path), "is a folder; name a file in it")
         memory = Memory(
             take_group=self._take_group,
             evictions=self._evictions,

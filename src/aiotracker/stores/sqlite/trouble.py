@@ -74,6 +74,8 @@ class Trouble:
             return cls("damaged", str(error), is_damage=True)
         if isinstance(error, ConfigurationError):
             return cls("other file", error.rule)
+        if isinstance(error, OSError):
+            return cls("permission" if isinstance(error, PermissionError) else "input/output", str(error))
         extended = getattr(error, "sqlite_errorcode", None)
         if extended is None:
             return cls("other", f"{type(error).__name__}: {error}", error)
