@@ -167,6 +167,7 @@ async def test_what_is_in_a_file_that_works_again_waits_to_be_sent(bench: Bench)
         await bench.until(lambda: "locked" in bench.reasons(store))
         await store.ack(await bench.lease(store))
         hidden = store.backlog().oldest_sequence
+    await bench.until(lambda: "recovered" in bench.reasons(store))
     await bench.until(lambda: store.backlog().oldest_sequence is not None)
 
     assert hidden is None
