@@ -59,8 +59,8 @@ class TestRedisStore(DeadLetterContract):
     async def stand_still(self, store: EventStore) -> None:
         """Have a store do nothing by itself."""
         assert isinstance(store, RedisStore)
-        assert store._courier is not None
-        store._courier._orders = replace(store._courier._orders, prepare=list)
+        assert store._consumer is not None
+        store._consumer.courier._orders = replace(store._consumer.courier._orders, prepare=list)
 
     async def cut_off(self) -> None:
         """Let the server drop its connections."""

@@ -426,7 +426,8 @@ async def test_an_answer_that_was_lost_is_found_again(redis_server: RedisServer,
     async with shop.opened() as store:
         await shop.commit(store, "abc")
         held = await lease_of(store, 1)
-        hold(redis_server, shop, store._streams._consumer)
+        assert store._consumer is not None
+        hold(redis_server, shop, store._consumer.name)
 
         assert list("bc") == names(await lease_of(store))
         assert 1 == await store.ack(held)
@@ -527,7 +528,7 @@ async def test_dead_letters_of_a_redis_that_is_away_raise() -> None:
     store = Shop(f"redis://127.0.0.1:{free_port()}/0").store()
     with pytest.raises(ConnectionError, match="is not open"):
         await store.count_dead_letters()
-    shop = Shop(store._url)
+    shop = Shop(store._settings.url)
     async with shop.opened(store):
         with pytest.raises(ConnectionError, match="is away"):
             await store.count_dead_letters()

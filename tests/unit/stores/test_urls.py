@@ -52,7 +52,7 @@ def test_redis_is_a_store_with_a_name(url: str, address: str, name: str) -> None
     store = store_of(url)
 
     assert isinstance(store, RedisStore)
-    assert (address, name) == (store._url, store._name)
+    assert (address, name) == (store._settings.url, store._settings.name)
 
 
 @pytest.mark.parametrize(

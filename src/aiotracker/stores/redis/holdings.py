@@ -74,6 +74,12 @@ class Holdings:
         self._leased[kind].update((holding[0], holding) for holding in holdings)
         return _lease(kind, holdings)
 
+    def take_oldest(self, max_events: int, max_bytes: int) -> Lease | None:
+        """Lease from the kind of the oldest that waits; None when none waits."""
+        filled = {kind: first for kind in Kind if (first := self.first(kind))}
+        kind = min(filled, key=lambda kind: filled[kind], default=None)
+        return None if kind is None else self.take(kind, max_events, max_bytes)
+
     def fills(self, kind: Kind, max_events: int, max_bytes: int) -> bool:
         """Tell whether what waits of a kind is more than fits in one request."""
         waiting = self._waiting[kind]
