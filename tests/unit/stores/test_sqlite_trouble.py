@@ -317,6 +317,23 @@ async def test_a_file_that_was_removed_is_begun_anew(bench: Bench, is_replaced: 
     assert [] == [loss for host in bench.hosts.values() for loss in host.losses]
 
 
+async def test_the_log_of_a_file_that_was_removed_is_not_taken_for_that_of_the_next(bench: Bench) -> None:
+    """Whoever has the old file open still reads it, whole."""
+    store = await bench.open()
+    for _ in range(5):
+        await bench.put(store, "abcdefghij", size=3_000)
+
+    bench.path.unlink()
+    await bench.until(lambda: "moved" in bench.reasons(store))
+    for _ in range(5):
+        await bench.put(store, "klmnopqrst", size=3_000)
+    await bench.until(lambda: store.backlog().events == 100)
+
+    found = names(await bench.lease(store))
+    assert sorted(5 * "abcdefghijklmnopqrst") == sorted(found)
+    assert [] == bench.hosts[store].losses
+
+
 async def test_a_removed_file_that_cannot_be_read_costs_what_waited_in_it(bench: Bench) -> None:
     """It is counted, and what is in flight is not."""
     store = await bench.open()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from threading import get_ident
 from typing import Final
 
-__all__ = ["inode_of", "set_aside", "was_set_aside"]
+__all__ = ["clear", "inode_of", "set_aside", "was_set_aside"]
 
 KEPT: Final = 3  # damaged files; more would fill the disk of a machine whose memory is broken
 COMPANIONS: Final = ("-wal", "-shm")  # what SQLite keeps beside a file
@@ -46,6 +47,24 @@ def set_aside(path: Path, inode: tuple[int, int] | None, now_ms: int) -> Path | 
             with suppress(OSError):
                 Path(name).unlink()
     return target
+
+
+def clear(path: Path) -> None:
+    """Remove the companions of a file that is gone: SQLite would take them for those of the next one.
+
+    Whoever has the file that is gone open still has them, too.
+    """
+    for companion in COMPANIONS:
+        beside = Path(f"{path}{companion}")
+        aside = Path(f"{path}.gone-{os.getpid()}-{get_ident()}{companion}")
+        if inode_of(path) is not None:
+            return
+        with suppress(OSError):
+            beside.rename(aside)
+            if inode_of(path) is None:
+                aside.unlink()
+            else:  # another process began the next one at this moment, and this is its companion
+                aside.rename(beside)
 
 
 def was_set_aside(path: Path, inode: tuple[int, int] | None) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiotracker.errors import ConfigurationError
 from aiotracker.protocol.record import ENCODING_VERSION, Kind, record_bytes
-from aiotracker.stores.sqlite.damage import inode_of
+from aiotracker.stores.sqlite.damage import clear, inode_of
 from aiotracker.stores.sqlite.spans import HIGHEST, Lane, Rows, Span
 
 if TYPE_CHECKING:
@@ -146,6 +146,7 @@ class SQLiteFile:
 
         if os.path.isdir(path):  # noqa: PTH112 - which answers where it may not look, too
             raise ConfigurationError("path", str(path), "is a folder; name a file in it")
+        clear(path)
         connection = sqlite3.connect(
             path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
         )
