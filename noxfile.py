@@ -134,7 +134,7 @@ def tests(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Play every fault at full length, hold delivery to its figures, and write them into the docs.
 
-    Takes 18 minutes, and wants a machine that does nothing else meanwhile.
+    Takes 25 minutes, and wants a machine that does nothing else meanwhile.
     """
     session.install(WITH_EXTRAS, *group("faults"))
     table = ("--fault-report", "docs/reliability.md")

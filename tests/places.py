@@ -143,7 +143,7 @@ def _in_redis(url: str, name: str) -> Remains:
     complaints: list[str] = []
     records = leased = letters = 0
     with closing(redis.Redis.from_url(url, decode_responses=True)) as client:
-        for key in sorted(client.keys(f"aiotracker:{{{name}}}*")):
+        for key in sorted(map(str, client.keys(f"aiotracker:{{{name}}}*"))):
             length = client.xlen(key)
             if key.endswith(":dead"):
                 letters += length

@@ -17,23 +17,31 @@ T = TypeVar("T")
 
 Backend = tuple[str, dict[str, Any]]
 
+MEMORY: Final = "memory"
 LOOPS: Final = ("asyncio", "uvloop", "trio")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One transport on one event loop.
+    """One transport on one event loop, before one kind of store.
 
     Attributes:
         transport: `httpx` or `aiohttp`.
         loop: `asyncio`, `uvloop` or `trio`.
+        store: `memory`, `sqlite` or `redis`.
     """
 
     transport: str
     loop: str
+    store: str = MEMORY
 
     def __str__(self) -> str:
-        return f"{self.transport}-{self.loop}"
+        return "-".join([self.transport, self.loop, *([self.store] if self.is_durable else [])])
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether its store survives the process."""
+        return self.store != MEMORY
 
     @classmethod
     def named(cls, text: str) -> "Stage":
@@ -67,6 +75,13 @@ STAGES: Final = (
     *(Stage("httpx", loop) for loop in LOOPS),
     *(Stage("aiohttp", loop) for loop in LOOPS if loop != "trio"),
 )
+
+ON_STORES: Final = (
+    Stage("httpx", "asyncio", "sqlite"),
+    Stage("httpx", "trio", "sqlite"),
+    Stage("httpx", "asyncio", "redis"),
+)
+"""What durable stores are tried on, in full runs; redis-py knows asyncio only."""
 
 RARE: Final = Stage("aiohttp", "uvloop")
 """A second one would tell little more of aiohttp where a test takes long: it is tried in full runs only."""

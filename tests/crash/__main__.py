@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from aiotracker.cli.command import EXTRAS
 from tests.crash.nursery import Nursery
 from tests.crash.plan import Plan, planned
 from tests.crash.report import BEGIN, END, Tally, line, markdown, table
@@ -69,7 +68,7 @@ def session(kind: str, seed: int, rounds: int, folder: Path) -> Tally:
     ):
         theatre = Theatre(nursery, witness, folder / "round")
         for number, place in zip(range(rounds), offered, strict=False):
-            plan = planned(kind, seed, number, has_command="relay" in EXTRAS)
+            plan = planned(kind, seed, number)
             played = theatre.play(plan, place)
             tally.add(number, played)
             tell(number, kind, plan, played)

@@ -110,23 +110,21 @@ DELAYS: Final = {Phase.OPENING: 0.06, Phase.FIRST: 0.03, Phase.BUSY: 0.6, Phase.
 LOOPS: Final = {"sqlite": ("asyncio", "uvloop", "trio"), "redis": ("asyncio", "uvloop")}
 
 
-def planned(kind: str, seed: int, number: int, *, has_command: bool = True) -> Plan:
+def planned(kind: str, seed: int, number: int) -> Plan:
     """Return the plan of a round; the same arguments give the same plan.
 
     Args:
         kind: of the store.
         seed: of the session.
         number: of the round.
-        has_command: whether `aiotracker relay` is there.
     """
-    return _Drawing(random.Random(f"{kind}/{seed}/{number}"), LOOPS[kind], has_command=has_command).plan()
+    return _Drawing(random.Random(f"{kind}/{seed}/{number}"), LOOPS[kind]).plan()
 
 
 class _Drawing:
-    def __init__(self, chances: random.Random, loops: tuple[str, ...], *, has_command: bool) -> None:
+    def __init__(self, chances: random.Random, loops: tuple[str, ...]) -> None:
         self._chances = chances
         self._loops = loops
-        self._has_command = has_command
 
     def plan(self) -> Plan:
         tracking = self._chances.choice([Role.SERVICE, Role.STORER])
@@ -163,7 +161,7 @@ class _Drawing:
             # One that goes on tracking for a while: the relay is told when it has ended.
             storer = self._actor(Role.STORER, seconds=seconds)
             return Act((storer, self._actor(Role.RELAY, seconds=FOREVER, drains=True)))
-        roles = [Role.RELAY, Role.RELAY, *([Role.COMMAND] if self._has_command else [])]
+        roles = [Role.RELAY, Role.RELAY, Role.COMMAND]
         roles += [Role.SERVICE] * 2 if tracking is Role.SERVICE else []
         drains = [self._actor(self._chances.choice(roles), seconds=seconds, drains=True)]
         if self._chances.random() < 0.25:

@@ -22,7 +22,6 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from aiotracker import Emitter, Relay, StoreOnly, Tracker
 from aiotracker.cli import main
-from aiotracker.delivery import session
 from aiotracker.delivery.outlet import Outlet
 from tests import stages
 from tests.crash.journal import COMMITTED, LATE, REFUSED, STATE, Journal
@@ -171,6 +170,7 @@ class Process:
             "in_flight": stats.in_flight,
             "volatile": stats.volatile,
             "left": backlog.events + backlog.leased,
+            "leased": backlog.leased,
             "health": str(health.status),
             "slowest": self.slowest,
             "resident_bytes": int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES,
@@ -288,9 +288,9 @@ def warm_up() -> None:
     """Import all that a process imports when it opens a tracker."""
     import contextlib
 
-    for name in ("httpx", "sqlite3", "redis.asyncio", "trio", "uvloop"):
+    for name in ("aiotracker.delivery.session", "httpx", "sqlite3", "redis.asyncio", "trio", "uvloop"):
         with contextlib.suppress(ModuleNotFoundError):
             __import__(name)
+    "localhost".encode("idna")  # a codec is a module, too
     for loop in ("asyncio", "trio"):
         stages.run(loop, anyio.sleep, 0)  # anyio's backends are imported when they run
-    assert session

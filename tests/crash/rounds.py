@@ -23,6 +23,7 @@ __all__ = ["Played", "Theatre"]
 
 LOOK_SECONDS: Final = 0.001
 ACT_SECONDS: Final = 45.0  # whatever lives longer hangs
+KNOWN_SECONDS: Final = 0.6  # a relay looks twice a second for what others have put into its store
 UNREACHED_SECONDS: Final = 1.0  # a phase that does not come by then does not come: it is killed all the same
 FEW: Final = 100  # events whose commits are the first
 
@@ -153,9 +154,12 @@ class Theatre:
         self._witness.plays(*act.mood)
         cast = [self._start(actor, place) for actor in act.actors]
         until = time.monotonic() + ACT_SECONDS
+        filled_at = time.monotonic()
         try:
             while alive := [each for each in cast if self._is_alive(each)]:
-                if all(each.actor.drains for each in alive):
+                if not all(each.actor.drains for each in alive):
+                    filled_at = time.monotonic()
+                elif time.monotonic() > filled_at + KNOWN_SECONDS:
                     for each in alive:
                         each.finish()
                 if time.monotonic() > until:

@@ -9,7 +9,7 @@ from tests.crash.__main__ import session
 from tests.fakes.redis_server import PROGRAM
 from tests.places import KINDS
 
-ROUNDS = 3
+ROUNDS = 2
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,19 +2,25 @@
 
 Every test runs on every stage, a transport on a loop. It comes in a quick size, which is part of every run,
 and where its figures need time or volume also in full size, marked `faults`. `nox -s faults` runs all and
-writes the table of faults.
+writes the table of faults; there they run with durable stores, too, unless they are marked `in_memory`.
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from tests import stages
+from tests.fakes.redis_server import redis_server
+from tests.faults.households import at_home, home, new_place, nursery, place, witness
 from tests.faults.report import FaultTable
 from tests.faults.rig import Rigs
-from tests.stages import Backend, Stage
+from tests.places import Place
+from tests.stages import ON_STORES, Backend, Stage
+
+__all__ = ["FaultReport", "at_home", "home", "new_place", "nursery", "place", "redis_server", "witness"]
 
 TABLE = pytest.StashKey[FaultTable]()
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
@@ -62,6 +68,35 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
+@pytest.fixture(
+    scope="module",
+    params=[
+        *stages.params(with_rare=False),
+        *(pytest.param(stage, id=str(stage), marks=pytest.mark.faults) for stage in ON_STORES),
+    ],
+)
+def stage(request: pytest.FixtureRequest) -> object:
+    """Name a transport, its loop and a store; what is durable is for full runs only."""
+    return request.param
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what tells nothing on a durable store: quick sizes, and what is about memory."""
+    chosen = [item for item in items if not _is_pointless(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
+def _is_pointless(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    if callspec is None or "size" in callspec.params:
+        return False
+    stage = callspec.params.get("stage")
+    if not isinstance(stage, Stage) or not stage.is_durable:
+        return False
+    return item.get_closest_marker("in_memory") is not None or "quick" in callspec.id.split("-")
+
+
 @pytest.fixture(scope="module")
 def anyio_backend(stage: Stage) -> Backend:
     """Run every test on the stage's loop."""
@@ -69,9 +104,9 @@ def anyio_backend(stage: Stage) -> Backend:
 
 
 @pytest.fixture
-async def rigs(stage: Stage) -> AsyncIterator[Rigs]:
+async def rigs(stage: Stage, new_place: Callable[[], Place]) -> AsyncIterator[Rigs]:
     """Build rigs; after the test every event of each must be accounted for."""
-    rigs = Rigs(stage)
+    rigs = Rigs(stage, new_place)
     yield rigs
     await rigs.finish()
 

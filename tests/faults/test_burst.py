@@ -5,6 +5,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import Any, Final
 
+import pytest
+
 from tests.faults.collector import Collector
 from tests.faults.conftest import FaultReport
 from tests.faults.programs.launch import ROOT, command
@@ -38,6 +40,7 @@ QUICK: Final = Burst(12_000, 60, stall_ms=1_000, idle_seconds=0.2, runs=1)
 FULL: Final = Burst(50_000, 10, stall_ms=10, idle_seconds=1, runs=3)
 
 
+@pytest.mark.in_memory("its bound is that of memory, and its program builds emitters of its own")
 @quick_and_full("burst", QUICK, FULL)
 def test_a_burst_loses_nothing_and_leaves_the_loop_alone(
     stage: Stage, burst: Burst, fault_report: FaultReport

@@ -115,6 +115,7 @@ async def test_a_refused_connection_costs_one_attempt_per_backoff(
     )
 
 
+@pytest.mark.in_memory("no connection comes about, which is not the store's business")
 @quick_and_full("outage", QUICK, FULL)
 async def test_a_name_that_cannot_be_resolved_costs_one_attempt_per_backoff(
     rigs: Rigs, lines: pytest.LogCaptureFixture, outage: Outage, fault_report: FaultReport
@@ -139,6 +140,7 @@ async def test_a_name_that_cannot_be_resolved_costs_one_attempt_per_backoff(
     )
 
 
+@pytest.mark.in_memory("no connection comes about, which is not the store's business")
 @quick_and_full("outage", QUICK, FULL)
 async def test_a_collector_without_tls_costs_one_attempt_per_backoff(
     rigs: Rigs, lines: pytest.LogCaptureFixture, outage: Outage, fault_report: FaultReport

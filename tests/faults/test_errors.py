@@ -87,6 +87,7 @@ class Wish:
     slack: float
 
 
+@pytest.mark.in_memory("when to ask again is not the store's business")
 @quick_and_full("wish", Wish(0.4, 30.0), Wish(4, 1.5))
 async def test_retry_after_in_seconds_is_a_minimum(rigs: Rigs, wish: Wish, fault_report: FaultReport) -> None:
     """After 429 with `Retry-After: 4` the next request comes after 4.0 s and before 5.5 s."""
@@ -109,6 +110,7 @@ async def test_retry_after_in_seconds_is_a_minimum(rigs: Rigs, wish: Wish, fault
     )
 
 
+@pytest.mark.in_memory("when to ask again is not the store's business")
 @quick_and_full("wish", Wish(1, 30.0), Wish(4, 1.5))
 async def test_retry_after_as_a_date_is_a_minimum(rigs: Rigs, wish: Wish, fault_report: FaultReport) -> None:
     """A date is obeyed like seconds, to the second that it names."""

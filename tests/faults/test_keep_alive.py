@@ -87,6 +87,7 @@ class Freeze:
     idle_seconds: float
 
 
+@pytest.mark.in_memory("its program builds emitters of its own, and it is about connections")
 @pytest.mark.skipif(sys.platform == "win32", reason="only Unix can stop a process")
 @quick_and_full("freeze", Freeze(0.6, idle_seconds=0.2), Freeze(60, idle_seconds=5))
 def test_a_process_that_was_frozen_loses_nothing(freeze: Freeze, fault_report: FaultReport) -> None:

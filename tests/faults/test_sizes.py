@@ -215,6 +215,7 @@ varied = given(
 )
 
 
+@pytest.mark.in_memory("that a lease fits in a body is in the contract of stores")
 @varied
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=10)
 async def test_no_body_is_ever_above_the_limit(
@@ -224,6 +225,7 @@ async def test_no_body_is_ever_above_the_limit(
     await deliver_and_check(stage, titles, byte_limit, most_events)
 
 
+@pytest.mark.in_memory("that a lease fits in a body is in the contract of stores")
 @pytest.mark.faults
 @pytest.mark.timeout(300)
 @varied
