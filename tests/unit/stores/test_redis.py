@@ -557,7 +557,8 @@ async def test_a_store_can_be_closed_when_its_loop_has_ended(
     gc.collect()
     assert [] == list(given_up)
     async with shop.opened() as again:
-        assert list("abc") == names(await lease_of(again))
+        # "c" may be there twice: it was on its way when the loop ended, and nobody heard the answer.
+        assert list("abc") == list(dict.fromkeys(names(await lease_of(again))))
     assert [] == list(recwarn)
 
 
