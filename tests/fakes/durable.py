@@ -5,7 +5,7 @@ from itertools import groupby
 
 from aiotracker import DropReason, Lease, MemoryStore, StoreHost
 from aiotracker.protocol.record import Kind, Record
-from aiotracker.stores.durable import DurableStore, Held
+from aiotracker.stores.durable import DurableStore, Group, Held
 
 LARGE = 10**9
 
@@ -41,9 +41,16 @@ class FakeDurableStore(DurableStore):
         if self.is_automatic:
             self.commit()
 
+    def take(self) -> Group:
+        """Begin to commit what is volatile; what comes from here on is in the next group."""
+        return self._take_group()
+
     def commit(self) -> None:
         """Commit what is volatile, unless the place is away; on the loop."""
-        group = self._take_group()
+        self.commit_group(self.take())
+
+    def commit_group(self, group: Group) -> None:
+        """Commit what was taken, likewise."""
         if self.is_away:
             self._group_failed(group)
             return

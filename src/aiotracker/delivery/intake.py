@@ -61,7 +61,9 @@ class Intake(ABC):
         self._wakeup = Wakeup(loop)
         self._close_by: float | None = None
         self._latest_commit: Commit | None = None
-        self._uncommitted_since = 0.0  # clock seconds; means something while that commit is not done
+        self._latest_since = 0.0  # clock seconds when the first record of it was put
+        self._oldest_commit: Commit | None = None  # when it is done, the latest stands for all
+        self._oldest_since = 0.0
         # How many more events and bytes may be put before whoever stands behind this must be woken.
         self._spare_events: float = 0
         self._spare_bytes: float = 0
@@ -87,10 +89,10 @@ class Intake(ABC):
         self._ledger.accept()
         now = self._clock.now()
         commit = self._store.put(record, now)
-        if commit is not None:
-            if self._latest_commit is None or self._latest_commit.is_done:
-                self._uncommitted_since = now
-            self._latest_commit = commit
+        if commit is not None and commit is not self._latest_commit:
+            if self._oldest_commit is None or self._oldest_commit.is_done:
+                self._oldest_commit, self._oldest_since = self._latest_commit, self._latest_since
+            self._latest_commit, self._latest_since = commit, now
         self._put_one_more(size_bytes)
         return commit
 
@@ -127,11 +129,14 @@ class Intake(ABC):
     @property
     def health(self) -> Health:
         """How it fares."""
-        commit = self._latest_commit
-        late = self._clock.now() - self._uncommitted_since
-        if commit is not None and not commit.is_done and late > PATIENCE * self._settings.commit_timeout:
-            why = f"the store has committed nothing for {late:.1f} s; events wait in memory"
-            return Health(HealthStatus.DEGRADED, {self._log.name: why})
+        for commit, since in (
+            (self._oldest_commit, self._oldest_since),
+            (self._latest_commit, self._latest_since),
+        ):
+            late = self._clock.now() - since
+            if commit is not None and not commit.is_done and late > PATIENCE * self._settings.commit_timeout:
+                why = f"the store has committed nothing for {late:.1f} s; events wait in memory"
+                return Health(HealthStatus.DEGRADED, {self._log.name: why})
         return Health(HealthStatus.OK, {})
 
     @abstractmethod

@@ -414,3 +414,25 @@ async def test_a_store_that_never_works_here_leaves_nothing_open() -> None:
         await tracker.open()
 
     assert {} == (await tracker.aclose()).dropped
+
+
+async def test_a_store_that_always_has_something_to_commit_is_well(track_with: TrackWith) -> None:
+    """Under load the next group gathers while one is being committed: something is always volatile."""
+    store = FakeDurableStore(is_automatic=False)
+    bench = await opened(track_with, store, default=Hang())
+    found = set()
+    for number in range(10):
+        group = store.take()
+        bench.tracker.track_nowait(view(number))
+        await bench.clock.advance(0.5)
+        store.commit_group(group)
+        found.add(bench.tracker.health().status)
+    stuck = store.take()
+    bench.tracker.track_nowait(view("last"))
+    await bench.clock.advance(2.1)
+
+    assert {HealthStatus.OK} == found
+    assert HealthStatus.DEGRADED == bench.tracker.health().status
+    store.commit_group(stuck)
+    store.commit()
+    assert HealthStatus.OK == bench.tracker.health().status
