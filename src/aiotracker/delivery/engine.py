@@ -205,8 +205,11 @@ class Engine(Intake):
         return self._clock.now() >= self._deadline()
 
     def _is_drained(self) -> bool:
-        oldest = self._store.backlog().oldest_sequence
-        has_more = oldest is not None and oldest <= self._last_sequence and not self._is_stopping
+        backlog = self._store.backlog()
+        oldest = backlog.oldest_sequence
+        waits = oldest is not None and oldest <= self._last_sequence
+        # What is volatile has no number yet, and is of this process: it is sent from memory if need be.
+        has_more = (waits or backlog.volatile > 0) and not self._is_stopping
         return not has_more and not self._busy
 
     def _next_step(self) -> Send | Sleep:

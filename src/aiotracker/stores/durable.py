@@ -188,12 +188,15 @@ class DurableStore(ABC):
     def _take_group(self) -> Group:
         """Take everything that waits in memory; later records are in the next group."""
         with self._lock:
+            is_lent = self._memory.backlog().leased > self._writing
             leases = []
             while (lease := self._memory.take(EVERYTHING, EVERYTHING)) is not None:
                 leases.append(lease)
             commits = [*self._late, self._commit]
-            self._late = []
             self._commit = Commit()
+            self._late = []
+            if is_lent:  # a record of one of these may be on its way to the collector, and nowhere safe
+                self._late, commits = commits, []
             group = Group(leases, commits)
             self._writing += len(group)
             return group

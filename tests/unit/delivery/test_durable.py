@@ -300,6 +300,43 @@ async def test_a_store_in_trouble_leaves_the_time_of_closing_to_delivery(track_w
     assert (1, 0, True) == (call.result.delivered, call.result.remaining, call.is_done)
 
 
+async def test_closing_sends_from_memory_at_once(track_with: TrackWith) -> None:
+    """What has no number yet is of this process: it does not wait for its batch, nor for the place."""
+    store = FakeDurableStore(is_automatic=False)
+    store.is_away = True
+    bench = await opened(track_with, store, commit_timeout=0.01)
+    bench.tracker.track_nowait(view("a"))
+    async with anyio.create_task_group() as tasks:
+        call = await begin(tasks, lambda: bench.tracker.aclose(5.0))
+        await bench.clock.advance(0.05)
+
+    assert (1, {}, True) == (call.result.delivered, dict(call.result.dropped), call.is_done)
+
+
+async def test_a_call_waits_while_its_event_is_only_on_its_way(track_with: TrackWith) -> None:
+    """An event that is sent from memory is not safe because the place works again for others."""
+    store = FakeDurableStore(is_automatic=False)
+    store.is_away = True
+    hold = Hold()
+    bench = await opened(track_with, store, steps=[hold], commit_timeout=60.0)
+    async with anyio.create_task_group() as tasks:
+        call = await begin(tasks, lambda: bench.tracker.track(view("a")))
+        await bench.clock.advance(0.2)  # its batch is due
+        store.commit()
+        store.is_away = False
+        bench.tracker.track_nowait(view("b"))
+        store.commit()
+        await settle()
+        before = (store.place.backlog().events, call.is_done)
+        hold.release()
+        await settle()
+        store.commit()
+        await settle()
+
+    assert (1, False) == before
+    assert call.result
+
+
 async def test_closing_gives_up_what_could_not_be_made_safe(track_with: TrackWith) -> None:
     """With the place away and the collector, too, the events are lost, and counted."""
     store = FakeDurableStore(is_automatic=False)
@@ -336,7 +373,8 @@ async def test_a_store_that_commits_nothing_is_seen(track_with: TrackWith) -> No
     """A readiness probe learns that events wait in memory."""
     store = FakeDurableStore(is_automatic=False)
     store.is_away = True
-    bench = await opened(track_with, store, default=Hang())
+    hold = Hold()
+    bench = await opened(track_with, store, steps=[hold])
     bench.tracker.track_nowait(view("a"))
     early = bench.tracker.health().status
 
@@ -344,6 +382,8 @@ async def test_a_store_that_commits_nothing_is_seen(track_with: TrackWith) -> No
 
     assert (HealthStatus.OK, HealthStatus.DEGRADED) == (early, bench.tracker.health().status)
     store.is_away = False
+    hold.release()  # it was sent from memory
+    await settle()
     store.commit()
     assert HealthStatus.OK is bench.tracker.health().status
 

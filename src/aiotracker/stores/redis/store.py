@@ -140,7 +140,12 @@ class RedisStore(DurableStore):
             note=self._note_held,
         )
         self._consumer = consumer = Consumer(self._settings, memory, host, loop, f"aiotracker {self!r}")
-        await consumer.wait_a_little()
+        try:
+            await consumer.wait_a_little()
+        except BaseException:  # cancelled: nobody will close it, and the next opening must not meet it
+            await consumer.aclose(host.clock.now())
+            self._shut()
+            raise
 
     async def aclose(self, by: float) -> Sequence[Lease]:
         """Commit what is volatile until a moment in clock seconds, give back what is held, and disconnect."""
@@ -161,6 +166,8 @@ class RedisStore(DurableStore):
         consumer = self._consumer
         if consumer is None:
             return sum(map(len, self._give_up_volatile()))
+        self._take_back_volatile()
+        consumer.holdings.put_back_all()
         with self._lock:
             written = consumer.groups.leases
         leases = [*written, *self._give_up_volatile(), *consumer.holdings.take_orphans()]

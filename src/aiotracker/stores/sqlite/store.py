@@ -151,9 +151,12 @@ class SQLiteStore(DurableStore):
         except ConfigurationError:
             self._loop = self._writer = None
             raise
-        except BaseException:  # cancelled: nobody will close it
+        except BaseException:  # cancelled: nobody will close it, and the next opening must not meet it
             self._writer = None
-            writer.submit(Ending(None, host.clock, host.clock.now()))
+            ending = Ending(loop, host.clock, host.clock.now())
+            if writer.submit(ending):
+                with host.clock.move_on_at(host.clock.now() + CLOSE_GRACE_SECONDS, shield=True):
+                    await ending.wait()
             raise
 
     async def aclose(self, by: float) -> Sequence[Lease]:
