@@ -8,8 +8,8 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import mmap
 import os
-import resource
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -39,7 +39,7 @@ WELL_BEFORE: Final = 0.5
 LOOK_SECONDS: Final = 0.01
 CLOSE_SECONDS: Final = 1.0  # a collector may be down: what is left then stays in the store
 DRAIN_SECONDS: Final = 30.0
-PAGE_BYTES: Final = resource.getpagesize()
+PAGE_BYTES: Final = mmap.PAGESIZE
 
 
 @dataclass(frozen=True, kw_only=True)

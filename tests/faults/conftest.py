@@ -2,25 +2,28 @@
 
 Every test runs on every stage, a transport on a loop. It comes in a quick size, which is part of every run,
 and where its figures need time or volume also in full size, marked `faults`. `nox -s faults` runs all and
-writes the table of faults; there they run with durable stores, too, unless they are marked `in_memory`.
+writes the table of faults. There they run on durable stores, too, unless they are marked `in_memory`.
 """
 
+import itertools
 import logging
-from collections.abc import AsyncIterator, Callable
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from tests import stages
-from tests.fakes.redis_server import redis_server
-from tests.faults.households import at_home, home, new_place, nursery, place, witness
+from tests.fakes.redis_server import RedisServer, redis_server
+from tests.faults.households import at_home, nursery, witness
 from tests.faults.report import FaultTable
 from tests.faults.rig import Rigs
 from tests.places import Place
 from tests.stages import ON_STORES, Backend, Stage
 
-__all__ = ["FaultReport", "at_home", "home", "new_place", "nursery", "place", "redis_server", "witness"]
+__all__ = ["FaultReport", "at_home", "nursery", "redis_server", "witness"]
 
 TABLE = pytest.StashKey[FaultTable]()
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
@@ -82,9 +85,9 @@ def stage(request: pytest.FixtureRequest) -> object:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what tells nothing on a durable store: quick sizes, and what is about memory."""
-    chosen = [item for item in items if not _is_pointless(item)]
-    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-    items[:] = chosen
+    pointless = [item for item in items if _is_pointless(item)]
+    items[:] = [item for item in items if not _is_pointless(item)]
+    config.hook.pytest_deselected(items=pointless)
 
 
 def _is_pointless(item: pytest.Item) -> bool:
@@ -101,6 +104,38 @@ def _is_pointless(item: pytest.Item) -> bool:
 def anyio_backend(stage: Stage) -> Backend:
     """Run every test on the stage's loop."""
     return stage.backend
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """Return a folder that other users may write into, too: pytest's own are private."""
+    folder = Path(tempfile.mkdtemp(prefix="aiotracker-home-"))
+    folder.chmod(0o777)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def new_place(home: Path, stage: Stage, request: pytest.FixtureRequest) -> Callable[[], Place]:
+    """Return what builds places for stores of the stage's kind, each with nothing in it."""
+    numbers = itertools.count()
+    server: RedisServer | None = None
+    if stage.store == "redis":
+        server = request.getfixturevalue("redis_server")
+
+    def build() -> Place:
+        name = f"{home.name}-{next(numbers)}"
+        if server is None:
+            return Place("sqlite", str(home / f"{name}.db"))
+        return Place("redis", server.url, name=name)
+
+    return build
+
+
+@pytest.fixture
+def place(new_place: Callable[[], Place]) -> Place:
+    """Return a place for a store of the stage's kind, with nothing in it."""
+    return new_place()
 
 
 @pytest.fixture

@@ -59,7 +59,13 @@ def test_a_locked_file_delays_callers_and_loses_nothing(
 
 
 @on(FILES, quick=0.4, full=3.0)
-@pytest.mark.parametrize("companions", [True, False], ids=["with its log", "without its log"])
+@pytest.mark.parametrize(
+    "companions",
+    [
+        pytest.param(True, id="with its log"),
+        pytest.param(False, id="without its log", marks=pytest.mark.faults),
+    ],
+)
 def test_a_file_that_is_deleted_is_begun_again(
     place: Place,
     at_home: Callable[[Place], Household],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -64,6 +63,8 @@ def forbidden(folder: Path) -> Iterator[None]:
 @contextmanager
 def limited(pid: int, size_bytes: int) -> Iterator[None]:
     """Let a process write no file beyond a size."""
+    import resource  # not on Windows, where all of these tests are skipped
+
     before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size_bytes, before[1]))
     try:
