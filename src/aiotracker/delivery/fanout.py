@@ -76,11 +76,15 @@ class Fanout:
         """Drain all emitters on their loop, at most until a moment in clock seconds; see `last_report`."""
         for emitter in self.emitters:
             emitter.intake.admission.close()
+        committed: set[Outlet] = set()
         try:
             for emitter in self.emitters:
-                await emitter.intake.committed(by)  # a durable store numbers what it commits
+                if await emitter.intake.committed(by):  # a durable store numbers what it commits
+                    committed.add(emitter)
         finally:
-            watches = [emitter.intake.watch_stored() for emitter in self.emitters]
+            watches = [
+                emitter.intake.watch_stored(is_committed=emitter in committed) for emitter in self.emitters
+            ]
             self.close(by)
             try:
                 await loop.outlast(
@@ -97,7 +101,7 @@ class Fanout:
 
     async def settle_abandoned(self) -> None:
         """Settle everything after the loop has died: nothing can be sent any more."""
-        watches = [emitter.intake.watch_stored() for emitter in self.emitters]
+        watches = [emitter.intake.watch_stored(is_committed=False) for emitter in self.emitters]
         for emitter in self.emitters:
             await emitter.settle_abandoned()
         self.last_report = DeliveryReport.total(watch.report() for watch in watches)
@@ -211,9 +215,8 @@ class Fanout:
         """Send what is stored now at once, and wait until it is settled."""
         by = self._clock.now() + timeout
         intakes = [emitter.intake for emitter in self.emitters]
-        for intake in intakes:
-            await intake.committed(by)  # a durable store numbers what it commits
-        watches = [intake.watch_stored() for intake in intakes]
+        # A durable store numbers what it commits.
+        watches = [intake.watch_stored(is_committed=await intake.committed(by)) for intake in intakes]
         try:
             for intake in intakes:
                 intake.hurry()

@@ -102,29 +102,37 @@ class Intake(ABC):
         if self._spare_events <= 0 or self._spare_bytes <= 0:
             self._wakeup.set()
 
-    async def committed(self, by: float) -> None:
-        """Wait until everything that was put is safe, at most until a moment in clock seconds.
+    async def committed(self, by: float) -> bool:
+        """Wait until everything that was put is safe, at most until a moment in clock seconds; tell if it is.
 
         And at most the commit timeout: a store in trouble must not take up the time for delivering.
         """
         commit = self._latest_commit
-        if commit is not None and not commit.is_done:
+        if commit is None:
+            return True
+        if not commit.is_done:
             with self._clock.move_on_at(min(by, self._clock.now() + self._settings.commit_timeout)):
                 await commit.wait()
+        return commit.is_done
 
     def store_changed(self) -> None:
         """Look again: others put records into the store or settled them, or it made room."""
         self.admission.room_freed()
-        backlog = self._store.backlog()
-        if not backlog.volatile:
-            self.watches.pass_by(backlog.first_sequence)
+        self.watches.pass_by(self._store.backlog().first_sequence)
         self._wakeup.set()
 
-    def watch_stored(self) -> FlushWatch:
-        """Return a watch over all events that are in the store now."""
+    def watch_stored(self, *, is_committed: bool) -> FlushWatch:
+        """Return a watch over all events that are in the store now.
+
+        Args:
+            is_committed: what is to be watched has been committed, so that what is volatile came later.
+        """
         with self.admission.lock:  # an eviction by another thread is either noted or yet to come
             backlog = self._store.backlog()
-            return self.watches.watch_all(backlog.latest_sequence, backlog.events + backlog.leased)
+            events = backlog.events + backlog.leased - (backlog.volatile if is_committed else 0)
+            return self.watches.watch_all(
+                backlog.latest_sequence, events, has_unnumbered=bool(backlog.volatile) and not is_committed
+            )
 
     @property
     def health(self) -> Health:

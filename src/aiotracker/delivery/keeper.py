@@ -63,11 +63,12 @@ class Keeper(Intake):
         self.admission.delivered()
         super().store_changed()
 
-    def watch_stored(self) -> FlushWatch:
+    def watch_stored(self, *, is_committed: bool) -> FlushWatch:
         """Return a watch over what is not safe yet: for this emitter, what is safe is done."""
         with self.admission.lock:
             backlog = self._store.backlog()
-            return self.watches.watch_all(backlog.latest_sequence, backlog.volatile)
+            events = 0 if is_committed else backlog.volatile
+            return self.watches.watch_all(backlog.latest_sequence, events, has_unnumbered=events > 0)
 
     async def run(self) -> None:
         """Wait for the end, and make safe what is not."""

@@ -142,7 +142,7 @@ class Relay:
         was_away = False
         while True:
             while (backlog := self.backlog()).events or backlog.leased:
-                watch = engine.watch_stored()
+                watch = engine.watch_stored(is_committed=True)
                 engine.hurry()
                 try:
                     await watch.done.wait()

@@ -21,9 +21,16 @@ __all__ = ["FlushWatch", "Receipt", "Watches"]
 class FlushWatch:
     """Counts what becomes of all events up to a sequence number."""
 
-    def __init__(self, sequence: int, outstanding: int) -> None:
-        """Watch the `outstanding` events whose number is at most `sequence`."""
+    def __init__(self, sequence: int, outstanding: int, *, has_unnumbered: bool = False) -> None:
+        """Watch the `outstanding` events whose number is at most `sequence`.
+
+        Args:
+            sequence: the latest number.
+            outstanding: events.
+            has_unnumbered: some of them are not committed yet, and so not passed by with the others.
+        """
         self._sequence = sequence
+        self._has_unnumbered = has_unnumbered
         self._outstanding = outstanding
         self._delivered = 0
         self._dropped: Counter[DropReason] = Counter()
@@ -44,6 +51,8 @@ class FlushWatch:
 
     def pass_by(self, first_sequence: int | None) -> None:
         """Note the number of the oldest event of all: what is older, others have settled."""
+        if self._has_unnumbered:
+            return
         if first_sequence is None or first_sequence > self._sequence:
             self._outstanding = 0
             self.done.set()
@@ -72,10 +81,10 @@ class Watches:
         self._receipts: dict[str, Receipt] = {}
         self._noted: deque[tuple[Lease, DropReason]] = deque()
 
-    def watch_all(self, sequence: int, outstanding: int) -> FlushWatch:
+    def watch_all(self, sequence: int, outstanding: int, *, has_unnumbered: bool = False) -> FlushWatch:
         """Watch all events up to a number; those that were noted as dropped are not among them."""
         self.settle_noted()
-        watch = FlushWatch(sequence, outstanding)
+        watch = FlushWatch(sequence, outstanding, has_unnumbered=has_unnumbered)
         self._flushes.append(watch)
         return watch
 

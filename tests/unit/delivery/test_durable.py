@@ -270,6 +270,40 @@ async def test_a_flush_ends_when_others_have_sent_everything(track_with: TrackWi
     assert (False, 0, 0) == (before, call.result.delivered, call.result.remaining)
 
 
+async def test_a_flush_ends_while_others_go_on_tracking(track_with: TrackWith) -> None:
+    """What came after the call is not waited for, even if it is never committed."""
+    store = FakeDurableStore(is_automatic=False)
+    bench = await opened(track_with, store, flush_interval=60.0)
+    bench.tracker.track_nowait(view("a"))
+    async with anyio.create_task_group() as tasks:
+        call = await begin(tasks, lambda: bench.tracker.flush(5.0))
+        store.commit()
+        bench.tracker.track_nowait(view("b"))  # before the flush gets to see the commit
+        await settle()
+
+    assert call.is_done
+    assert 0 == call.result.remaining
+
+
+async def test_a_flush_does_not_end_while_its_event_is_sent_from_memory(track_with: TrackWith) -> None:
+    """What has no number is not settled because nothing with a number is left."""
+    store = FakeDurableStore(is_automatic=False)
+    store.is_away = True
+    hold = Hold()
+    bench = await opened(track_with, store, steps=[hold], commit_timeout=0.01)
+    bench.tracker.track_nowait(view("a"))
+    async with anyio.create_task_group() as tasks:
+        call = await begin(tasks, lambda: bench.tracker.flush(5.0))
+        await bench.clock.advance(0.2)
+        store.look()
+        await settle()
+        before = call.is_done
+        hold.release()
+        await settle()
+
+    assert (False, 1, 0) == (before, call.result.delivered, call.result.remaining)
+
+
 async def test_closing_leaves_the_rest_to_the_store(track_with: TrackWith) -> None:
     """What is not delivered in time is not dropped: it is there when the store is opened again."""
     store = FakeDurableStore()
