@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import anyio.lowlevel
 
-from aiotracker.delivery.intake import STORE_CLOSE_SECONDS, Intake
+from aiotracker.delivery.intake import Intake
 from aiotracker.delivery.report import Health, HealthStatus
 from aiotracker.policy.age import expired
 from aiotracker.policy.dispatch import Send, Situation, Sleep, next_step
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
 __all__ = ["Engine"]
 
 TRANSPORT_CLOSE_SECONDS: Final = 0.2  # closing sockets is local; the rest is left to the garbage collector
-CALLBACKS_CLOSE_SECONDS: Final = 1.0  # for what callbacks are still to be told, within the closing budget
-CALLBACKS_GRACE_SECONDS: Final = 0.1  # beyond it, or nobody would be told of what the deadline cost
-
 PAUSE_SECONDS: Final = 0.05  # for a shared store to learn what others have done
 DURABLE_MAX_AGE: Final = 24 * 3600.0  # seconds, where nothing else decides what is too old to be sent
 
@@ -77,6 +74,7 @@ class Engine(Intake):
             watches=watches,
             settlement=settlement,
             admission=admission,
+            callbacks=callbacks,
             log=log,
             clock=clock,
             loop=loop,
@@ -84,7 +82,6 @@ class Engine(Intake):
         self._destination = destination
         self._sender = sender
         self._transport = transport
-        self._callbacks = callbacks
         self._crashes = Crashes()
         self._busy = 0
         self._linger = settings.first_flush_interval
@@ -154,13 +151,7 @@ class Engine(Intake):
             senders.cancel_scope.cancel()  # what is in flight when closing runs out of time
 
     async def _finish(self) -> None:
-        now = self._clock.now()
-        store_by = max(self._close_by or now, now + STORE_CLOSE_SECONDS)
-        with self._clock.move_on_at(store_by + STORE_CLOSE_SECONDS, shield=True):
-            await self._settlement.discarded(store_by)
-        now = self._clock.now()
-        callbacks_by = min(self._close_by or now, now + CALLBACKS_CLOSE_SECONDS)
-        await self._callbacks.aclose(max(callbacks_by, now + CALLBACKS_GRACE_SECONDS))
+        await self._close_books(self._clock.now() if self._close_by is None else self._close_by)
         with self._clock.move_on_at(self._clock.now() + TRANSPORT_CLOSE_SECONDS, shield=True):
             try:
                 await self._transport.aclose()

@@ -27,7 +27,11 @@ __all__ = ["Admitted", "Fanout"]
 Admitted: TypeAlias = "dict[Outlet, Verdict]"
 """What each emitter said to a record: True, or why it refused."""
 
-CLOSE_GRACE: Final = 0.3  # seconds beyond the budget of closing in which an engine may still report
+CLOSE_GRACE: Final = 0.8
+"""Seconds beyond the budget of closing, of which a store, callbacks and a transport each have their share.
+
+Only what is in trouble takes it up; whoever left earlier would not see what the deadline cost.
+"""
 
 
 class Fanout:

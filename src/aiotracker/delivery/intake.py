@@ -6,17 +6,20 @@ learns of it only when that changes what it does.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final
 
 from aiotracker.delivery.report import Health, HealthStatus
+from aiotracker.policy.reasons import DropReason
 from aiotracker.protocol.record import record_bytes
 from aiotracker.runtime import Wakeup
-from aiotracker.stores.base import InstantStore
+from aiotracker.stores.base import CLOSE_GRACE_SECONDS, InstantStore
 
 if TYPE_CHECKING:
     from aiotracker.clock import Clock
     from aiotracker.delivery.admission import Admission
+    from aiotracker.delivery.callbacks import Callbacks
     from aiotracker.delivery.log import DeliveryLog
     from aiotracker.delivery.settings import DeliverySettings
     from aiotracker.delivery.settlement import Settlement
@@ -26,9 +29,11 @@ if TYPE_CHECKING:
     from aiotracker.runtime import Loop
     from aiotracker.stores.base import Commit, EventStore
 
-__all__ = ["STORE_CLOSE_SECONDS", "Intake"]
+__all__ = ["Intake"]
 
 STORE_CLOSE_SECONDS: Final = 0.2  # to make safe what is volatile, should closing have run out of time
+CALLBACKS_CLOSE_SECONDS: Final = 1.0  # for what callbacks are still to be told, within the closing budget
+CALLBACKS_GRACE_SECONDS: Final = 0.1  # beyond it, or nobody would be told of what the deadline cost
 PATIENCE: Final = 2  # commit timeouts after which a store that commits nothing is in trouble
 
 
@@ -44,6 +49,7 @@ class Intake(ABC):
         watches: Watches,
         settlement: Settlement,
         admission: Admission,
+        callbacks: Callbacks,
         log: DeliveryLog,
         clock: Clock,
         loop: Loop,
@@ -54,6 +60,7 @@ class Intake(ABC):
         self._instant_store = store if isinstance(store, InstantStore) else None
         self._ledger = ledger
         self._settlement = settlement
+        self._callbacks = callbacks
         self._log = log
         self._clock = clock
         self.admission: Admission = admission
@@ -164,4 +171,40 @@ class Intake(ABC):
     async def settle_abandoned(self) -> None:
         """Settle everything after the loop has died, from any other loop."""
         self.admission.close()
-        await self._settlement.discarded(self._clock.now() + STORE_CLOSE_SECONDS)
+        await self._close_store(self._clock.now())
+
+    async def _close_books(self, by: float) -> None:
+        """Close the store, and tell callbacks the last there is to tell; in clock seconds."""
+        await self._close_store(by)
+        now = self._clock.now()
+        await self._callbacks.aclose(
+            max(min(by, now + CALLBACKS_CLOSE_SECONDS), now + CALLBACKS_GRACE_SECONDS)
+        )
+
+    async def _close_store(self, by: float) -> None:
+        """Take back what is leased, and close the store, whatever it does: the books must be closed, too.
+
+        Args:
+            by: clock seconds at which closing is to be over; the store has a little more when that is near.
+        """
+        by = max(by, self._clock.now() + STORE_CLOSE_SECONDS)
+        why = "it did not answer in time"
+        try:
+            with self._clock.move_on_at(by, shield=True):
+                await self._settlement.reclaimed()
+            with self._clock.move_on_at(by + CLOSE_GRACE_SECONDS, shield=True):
+                await self._settlement.discarded(by)
+                return
+        except Exception as error:  # noqa: BLE001 - a user's store; nothing of it reaches the host
+            why = str(error)
+            self._log.say(
+                logging.ERROR, "close", type(error).__name__, f"the store failed to close: {why}", error=error
+            )
+        self._settlement.lost(
+            self._unsafe_events(), DropReason.SHUTDOWN_DEADLINE, f"the store failed to close: {why}"
+        )
+
+    def _unsafe_events(self) -> int:
+        """Return how many events end with this process."""
+        backlog = self._store.backlog()
+        return backlog.volatile if self._store.is_durable else backlog.events + backlog.leased

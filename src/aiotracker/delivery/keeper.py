@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from typing import TYPE_CHECKING
 
-from aiotracker.delivery.intake import STORE_CLOSE_SECONDS, Intake
+from aiotracker.delivery.intake import Intake
 
 if TYPE_CHECKING:
     from aiotracker.clock import Clock
@@ -48,11 +47,11 @@ class Keeper(Intake):
             watches=watches,
             settlement=settlement,
             admission=admission,
+            callbacks=callbacks,
             log=log,
             clock=clock,
             loop=loop,
         )
-        self._callbacks = callbacks
         self._spare_events = self._spare_bytes = math.inf  # whatever is put, there is nothing to do here
 
     def hurry(self) -> None:
@@ -75,12 +74,4 @@ class Keeper(Intake):
         while self._close_by is None:
             self._wakeup.clear()
             await self._wakeup.wait()
-        now = self._clock.now()
-        by = max(self._close_by, now + STORE_CLOSE_SECONDS)
-        try:
-            with self._clock.move_on_at(by + STORE_CLOSE_SECONDS, shield=True):
-                await self._settlement.discarded(by)
-        except Exception as error:  # noqa: BLE001 - a user's store; nothing of it reaches the host
-            message = f"the store failed to close: {error}"
-            self._log.say(logging.ERROR, "close", type(error).__name__, message, error=error)
-        await self._callbacks.aclose(by)
+        await self._close_books(self._close_by)

@@ -78,6 +78,7 @@ class Lifeline:
             if self._settings.exit_flush and self._rescue.is_possible:
                 self._send_rest(self._rescue, by)
             self._rescue.close()
+        _run(self._settlement.reclaimed())
         return _run(self._settlement.discarded(self._clock.now()))
 
     def _send_rest(self, rescue: Rescue, by: float) -> None:

@@ -109,16 +109,19 @@ class Settlement:
 
     async def reclaimed(self) -> None:
         """Nobody is left to settle what was leased: it goes back to the queue."""
-        await self._store.reclaim()
-        self._ledger.reclaim()
+        try:
+            await self._store.reclaim()
+        finally:
+            self._ledger.reclaim()
 
     async def discarded(self, by: float) -> int:
-        """Closing is over: give up what only this process could have sent, and say how much.
+        """Closing is over, and nothing is leased: give up what only this process could have sent.
 
         Args:
             by: clock seconds, for a durable store to make safe what is not.
+        Returns:
+            How much it was.
         """
-        await self.reclaimed()
         leases = await self._store.aclose(by)
         count = sum(map(len, leases))
         self.lost(count, DropReason.SHUTDOWN_DEADLINE, "closing ran out of time", leases)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 import anyio
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from aiotracker.policy.reasons import DropReason
     from aiotracker.protocol.record import Kind
 
-__all__ = ["Commit", "EventStore", "InstantStore", "Lease", "StoreHost"]
+__all__ = ["CLOSE_GRACE_SECONDS", "Commit", "EventStore", "InstantStore", "Lease", "StoreHost"]
+
+CLOSE_GRACE_SECONDS: Final = 0.3
+"""After the deadline of its closing a store may take so long to end, and to say what is not safe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,11 +241,12 @@ class EventStore(Protocol):
     async def aclose(self, by: float) -> Sequence[Lease]:
         """Stop, and give up what only this process could send; return it, a lease for each kind.
 
-        Called when nothing is leased. A durable store first makes safe what is volatile, and returns what
-        could not be.
+        Called when nothing is leased, unless `reclaim` did not come to an end. A durable store first makes
+        safe what is volatile, and returns what could not be.
 
         Args:
-            by: clock seconds.
+            by: clock seconds. `CLOSE_GRACE_SECONDS` later at the latest the answer must be there: nobody
+                waits any longer, and everything that is not safe counts as lost.
         """
         ...
 

@@ -11,6 +11,7 @@ from aiotracker import (
     DropReason,
     Emitter,
     HealthStatus,
+    Lease,
     MemoryStore,
     Notice,
     StoreOnly,
@@ -382,6 +383,68 @@ async def test_closing_gives_up_what_could_not_be_made_safe(track_with: TrackWit
         await bench.clock.advance(3)
 
     assert {"shutdown_deadline": 1} == bench.tracker.stats().dropped
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+async def test_a_store_that_never_ends_costs_what_is_volatile(
+    track_with: TrackWith, *, is_alone: bool
+) -> None:
+    """Closing ends all the same, and the events that only this process had are counted."""
+
+    class Hung(FakeDurableStore):
+        """A store that answers nothing."""
+
+        async def reclaim(self) -> int:
+            """Never end."""
+            await anyio.sleep_forever()
+            raise AssertionError
+
+        async def aclose(self, by: float) -> list[Lease]:
+            """Never end."""
+            await anyio.sleep_forever()
+            raise AssertionError(by)
+
+    store = Hung(is_automatic=False)
+    store.is_away = True
+    clock = FakeClock()
+    if is_alone:
+        tracker = Tracker("web", StoreOnly(store), clock=clock)
+        await tracker.open()
+    else:
+        bench = await opened(track_with, store, default=503, clock=clock)
+        bench.is_shared = True  # the store does not let go of what is counted as lost
+        tracker = bench.tracker
+    tracker.track_nowait(view("a"))
+    async with anyio.create_task_group() as tasks:
+        call = await begin(tasks, lambda: tracker.aclose(2.0))
+        await clock.advance(2.9)
+
+    assert ({"shutdown_deadline": 1}, 1) == (tracker.stats().dropped, call.result.remaining)
+
+
+async def test_a_store_that_fails_to_close_costs_what_is_volatile(
+    track_with: TrackWith, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever a user's store raises, the books are closed."""
+
+    class Broken(FakeDurableStore):
+        """A store with a defect."""
+
+        async def aclose(self, by: float) -> list[Lease]:
+            """Fail."""
+            raise ZeroDivisionError(by)
+
+    store = Broken(is_automatic=False)
+    store.is_away = True
+    bench = await opened(track_with, store, default=503)
+    bench.is_shared = True
+    bench.tracker.track_nowait(view("a"))
+    async with anyio.create_task_group() as tasks:
+        await begin(tasks, lambda: bench.tracker.aclose(2.0))
+        await bench.clock.advance(2.9)
+
+    assert {"shutdown_deadline": 1} == bench.tracker.stats().dropped
+    assert "the store failed to close" in caplog.text
 
 
 async def test_closing_does_not_wait_for_what_comes_later(track_with: TrackWith) -> None:
