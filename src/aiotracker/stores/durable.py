@@ -267,10 +267,25 @@ class DurableStore(ABC):
     def _give_up_volatile(self) -> list[Lease]:
         """Remove everything from memory that waits there."""
         with self._lock:
-            leases = self._memory.take_all()
-            for lease in leases:
-                self._free(len(lease), lease.records_bytes)
-            return list(map(_not_in_memory, leases))
+            return self._take_all()
+
+    def _give_up_everything(self) -> list[Lease]:
+        """Remove everything from memory, of which nobody knows how much is being committed after all."""
+        with self._lock:
+            self._memory.put_back_all()
+            self._writing = 0
+            return self._take_all()
+
+    def _take_all(self) -> list[Lease]:
+        leases = self._memory.take_all()
+        for lease in leases:
+            self._free(len(lease), lease.records_bytes)
+        return list(map(_not_in_memory, leases))
+
+    def _let_callers_go(self) -> None:
+        """Have nobody wait for a commit that will not come, when the memory is empty. On their loop."""
+        for commit in self._take_group().commits:
+            commit.conclude()
 
     def _leave_memory(self, leases: Iterable[Lease]) -> None:
         for lease in leases:

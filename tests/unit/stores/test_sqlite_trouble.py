@@ -1,19 +1,25 @@
 """What becomes of events when something is wrong with the file: a lock, a full disk, damage, removal."""
 
+import asyncio
 import os
 import random
 import shutil
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 
 from aiotracker import DropReason, SQLiteStore
+from aiotracker.clock import SystemClock
 from aiotracker.errors import ConfigurationError
-from aiotracker.stores.sqlite.file import DamagedFileError
+from aiotracker.stores.sqlite.file import DamagedFileError, SQLiteFile
+from aiotracker.stores.sqlite.requests import Ending
 from aiotracker.stores.sqlite.trouble import Trouble
 from aiotracker.testing.records import names
 from tests.unit.stores.conftest import Bench
@@ -41,6 +47,37 @@ def full(store: SQLiteStore) -> Iterator[None]:
     (most,) = connection.execute("PRAGMA max_page_count = 1").fetchone()  # as many as there are
     yield
     assert connection.execute(f"PRAGMA max_page_count = {1000 * most}").fetchone() == (1000 * most,)
+
+
+class Disk:
+    """Where commits go; it may hang.
+
+    Attributes:
+        is_waited_for: whether somebody writes to it while it hangs.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_waited_for = False
+        self._hang: threading.Event | None = None
+        commit = SQLiteFile.commit
+
+        def wait_and_commit(file: SQLiteFile) -> None:
+            if self._hang is not None:
+                self.is_waited_for = True
+                assert self._hang.wait(30)
+            commit(file)
+
+        monkeypatch.setattr(SQLiteFile, "commit", wait_and_commit)
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Let it hang."""
+        hang = self._hang = threading.Event()
+        try:
+            yield
+        finally:
+            self._hang = None
+            hang.set()
 
 
 def overwrite(path: Path, offset: int, text: bytes) -> None:
@@ -155,9 +192,6 @@ async def test_nothing_is_leased_from_a_file_that_cannot_be_used(bench: Bench) -
     assert (None, 1, None) == (nothing, backlog.events, backlog.oldest_sequence)
 
 
-# -- damage -------------------------------------------------------------------------------------------
-
-
 async def test_what_is_in_a_file_that_works_again_waits_to_be_sent(bench: Bench) -> None:
     """Even when nothing of what came meanwhile is left to be committed, and nobody puts anything."""
     store = await bench.open()
@@ -173,6 +207,96 @@ async def test_what_is_in_a_file_that_works_again_waits_to_be_sent(bench: Bench)
     assert hidden is None
     assert ["locked", "recovered"] == bench.reasons(store)
     assert ["a"] == names(await bench.lease(store))
+
+
+# -- closing ------------------------------------------------------------------------------------------
+
+
+async def test_closing_does_not_wait_for_whoever_keeps_the_file_locked(bench: Bench) -> None:
+    """The thread ends in time, and says what it leaves behind, although it waits for others with patience."""
+    store = await bench.open()
+    store._settings = replace(store._settings, busy_seconds=30.0)
+    await bench.close(store)
+    await bench.open(store)
+    with locked(bench.path):
+        bench.put_nowait(store, "a")
+        given_up = [name for lease in await store.aclose(0.0) for name in names(lease)]
+
+        assert ["a"] == given_up
+        await bench.until(
+            lambda: not any(each.name == "aiotracker events.db" for each in threading.enumerate())
+        )
+
+
+async def test_a_disk_that_hangs_keeps_no_more_than_the_thread(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows what becomes of what was being written; all else goes on, and when the disk does, too."""
+    disk = Disk(monkeypatch)
+    store = await bench.open()
+    await bench.put(store, "a")
+    with disk.hanging():
+        bench.put_nowait(store, "b")
+        await bench.until(lambda: disk.is_waited_for)
+        bench.put_nowait(store, "c")
+        given_up = [name for lease in await store.aclose(0.0) for name in names(lease)]
+        left = store.backlog()
+        await bench.open(store)
+        bench.put_nowait(store, "d")
+        await bench.until(lambda: "locked" in bench.reasons(store))
+    await bench.until(lambda: not store.backlog().volatile)
+
+    assert (list("bc"), 0) == (given_up, left.volatile)
+    await bench.until(lambda: store.backlog().events == 3)
+    assert list("abd") == names(await bench.lease(store))
+    assert [] == bench.hosts[store].losses
+
+
+def test_what_a_cancelled_closing_leaves_behind_is_counted_at_exit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when `asyncio.run()` ends a program whose disk hangs."""
+    disk, bench = Disk(monkeypatch), Bench(tmp_path / "events.db")
+    stores = [bench.make()]
+
+    async def leave() -> None:
+        store = await bench.open(stores[0])
+        bench.put_nowait(store, "ab")
+        await bench.until(lambda: disk.is_waited_for)
+        bench.put_nowait(store, "c")
+        closing = asyncio.create_task(store.aclose(bench.hosts[store].clock.now() + 60))
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+
+    with disk.hanging():
+        asyncio.run(leave())
+        lost = [stores[0].at_exit(time.monotonic() + 0.05) for _ in range(2)]
+
+    assert [3, 0] == lost
+
+
+async def test_a_closing_that_was_cancelled_is_brought_to_its_end_by_the_next_opening(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was volatile is told to whoever opens."""
+    disk = Disk(monkeypatch)
+    store = await bench.open()
+    with disk.hanging():
+        bench.put_nowait(store, "a")
+        await bench.until(lambda: disk.is_waited_for)
+        assert store._writer is not None
+        store._writer.submit(Ending(None, SystemClock(), time.monotonic() + 60))  # and nobody waits for it
+
+        await bench.open(store)
+
+    assert [(1, DropReason.STORE_ERROR)] == [(each.count, each.reason) for each in bench.hosts[store].losses]
+    await bench.put(store, "b")
+    await bench.until(lambda: store.backlog().events == 2)  # the thread has written it after all
+
+
+# -- damage -------------------------------------------------------------------------------------------
 
 
 async def test_what_is_no_database_is_set_aside(bench: Bench) -> None:

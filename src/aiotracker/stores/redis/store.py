@@ -156,8 +156,7 @@ class RedisStore(DurableStore):
         lone = await consumer.aclose(by)
         rest = [*self._give_up_volatile(), *lone]
         if is_here:  # whoever waits for a commit has waited for all that can be done
-            for commit in self._take_group().commits:
-                commit.conclude()
+            self._let_callers_go()
         self._shut()
         return rest
 

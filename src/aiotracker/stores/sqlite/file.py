@@ -128,14 +128,22 @@ class SQLiteFile:
 
     @classmethod
     def open(
-        cls, path: Path, *, synchronous: str, busy_seconds: float, now_ms: int, above: int
+        cls,
+        path: Path,
+        *,
+        synchronous: str,
+        busy_seconds: float,
+        slice_seconds: float,
+        now_ms: int,
+        above: int,
     ) -> SQLiteFile:
         """Open a file, and bring it to this format.
 
         Args:
             path: of the file, which is created when there is none.
             synchronous: of SQLite, `normal` or `full`.
-            busy_seconds: how long to wait while another process writes.
+            busy_seconds: how long opening waits while another process writes.
+            slice_seconds: how long anything later does.
             now_ms: milliseconds since 1970.
             above: what the sequences of a new file are to be above.
         Raises:
@@ -166,6 +174,7 @@ class SQLiteFile:
             _migrate(connection, max(now_ms * SEQUENCES_PER_MS, above))
             file = cls(path, connection)
             file.verify()
+            connection.execute(f"PRAGMA busy_timeout = {round(slice_seconds * 1000)}").close()
         except BaseException:
             connection.close()
             raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from enum import Enum, auto
 from threading import Event
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -161,7 +160,7 @@ class Ask(Request[list[T]]):
         self.reply([self._function(transaction)])
 
 
-class Ending(Request[Sequence[Lease]]):
+class Ending(Request[None]):
     """Make everything safe and stop.
 
     Attributes:
@@ -170,7 +169,7 @@ class Ending(Request[Sequence[Lease]]):
 
     def __init__(self, loop: Loop | None, clock: Clock, by: float) -> None:
         """Ask for it until a moment of a clock."""
-        super().__init__(loop, ())
+        super().__init__(loop, None)
         self._clock = clock
         self._by = by
         self.is_over: Event = Event()

@@ -12,13 +12,14 @@ from aiotracker.errors import ConfigurationError
 from aiotracker.policy.reasons import DropReason
 from aiotracker.protocol.record import Kind, Record
 from aiotracker.runtime import current_loop
-from aiotracker.stores.base import Lease
+from aiotracker.stores.base import CLOSE_GRACE_SECONDS, Lease
 from aiotracker.stores.dead_letters import DeadLetter
 from aiotracker.stores.durable import EVERYTHING, DurableStore, Group, Held
 from aiotracker.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_EVENTS
+from aiotracker.stores.sqlite.memory import Memory, Permit
 from aiotracker.stores.sqlite.requests import Ask, Deed, Ending, Leasing, Opening, Reclaiming, Settling
 from aiotracker.stores.sqlite.transaction import Bounds
-from aiotracker.stores.sqlite.writer import Memory, Settings, Writer
+from aiotracker.stores.sqlite.writer import Settings, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,7 +37,6 @@ DEFAULT_FILE_BYTES: Final = 512 * 1024 * 1024
 DEFAULT_LEASE_SECONDS: Final = 60.0  # longer than any attempt to send, even with its retries
 DEFAULT_MAX_DEAD_LETTERS: Final = 100_000
 LETTERS_SHARE: Final = 4  # dead letters take up at most this part of the bound: they must not end all service
-CLOSE_GRACE_SECONDS: Final = 1.0  # for a disk that hangs; after it the thread is left to itself
 
 _inherited: list[Writer] = []
 """In a forked child, what the parent has open: SQLite forbids even to close it there."""
@@ -112,6 +112,7 @@ class SQLiteStore(DurableStore):
             Bounds(max_bytes, max_dead_letters, max_bytes // LETTERS_SHARE),
         )
         self._writer: Writer | None = None
+        self._permit = Permit()  # of the writer
         self._loop: Loop | None = None
         self._evicting = (0, 0)  # records and bytes, for the writer to remove
 
@@ -129,66 +130,75 @@ class SQLiteStore(DurableStore):
             ConfigurationError: the path is a folder, or the file belongs to a newer release or to another
                 application.
         """
+        if leases := self._leave():  # a closing was cancelled
+            host.lost(sum(map(len, leases)), DropReason.STORE_ERROR, "closing was cut short", leases)
+        loop, permit = current_loop(), Permit()
         memory = Memory(
-            take_group=self._take_group,
-            evictions=self._evictions,
-            committed=self._round_committed,
-            failed=self._group_failed,
-            note=self._note_held,
-            lease=self._lease_volatile,
-            take_back=self._take_back_volatile,
-            give_up=self._give_up_volatile,
-            put_back=self._put_back,
+            take_group=permit.cover(self._take_group, Group((), ())),
+            evictions=permit.cover(self._evictions, (0, 0)),
+            committed=permit.cover(self._round_committed, None),
+            failed=permit.cover(self._group_failed, None),
+            note=permit.cover(self._note_held, None),
+            lease=permit.cover(self._lease_volatile, None),
+            take_back=permit.cover(self._take_back_volatile, 0),
+            give_up=permit.cover(self._give_up_volatile, []),
+            put_back=permit.cover(self._put_back, None),
         )
-        loop = current_loop()
         writer = Writer(self._settings, memory, host, loop)
         opening = Opening(loop, None)
         writer.submit(opening)
         writer.start()
-        self._loop, self._writer = loop, writer
+        self._loop, self._writer, self._permit = loop, writer, permit
         try:
             await opening.wait()
         except ConfigurationError:
-            self._loop = self._writer = None
+            self._leave()
             raise
         except BaseException:  # cancelled: nobody will close it, and the next opening must not meet it
-            self._writer = None
-            ending = Ending(loop, host.clock, host.clock.now())
-            if writer.submit(ending):
-                with host.clock.move_on_at(host.clock.now() + CLOSE_GRACE_SECONDS, shield=True):
-                    await ending.wait()
+            await self.aclose(host.clock.now())
             raise
 
     async def aclose(self, by: float) -> Sequence[Lease]:
-        """Commit what is volatile, and close the file; return what could not be committed."""
-        writer = self._writer
-        if writer is None:
-            return self._give_up_volatile()
-        ending = Ending(self._caller(), writer.clock, by)
-        self._writer = None
-        if not writer.submit(ending):
-            return ()
-        with writer.clock.move_on_at(by + CLOSE_GRACE_SECONDS, shield=True):
-            return await ending.wait()
-        return self._give_up_volatile()
+        """Commit what is volatile, and close the file; return what could not be committed.
+
+        A disk that hangs keeps the thread, which is left to itself then: what it was writing counts as given
+        up, although it may yet come to be in the file.
+        """
+        writer, is_here = self._writer, self._loop is not None and self._loop.is_current()
+        if writer is not None:
+            ending = Ending(self._caller(), writer.clock, by)
+            if writer.submit(ending):
+                with writer.clock.move_on_at(by + CLOSE_GRACE_SECONDS, shield=True):
+                    await ending.wait()
+        leases = self._leave()
+        if is_here:
+            self._let_callers_go()
+        return leases
 
     def at_exit(self, by: float) -> int:
         """Commit what is volatile, and close the file, without a loop; return how many records are lost."""
-        writer, self._writer = self._writer, None
-        if writer is None:
-            return sum(map(len, self._give_up_volatile()))
-        clock = SystemClock()
-        ending = Ending(None, clock, by)
-        if not writer.is_alive:
-            writer.end_here(ending)
-        elif writer.submit(ending) and not ending.is_over.wait(max(0.0, by - clock.now())):
-            return self.backlog().volatile
-        return sum(map(len, ending.answer))
+        writer, clock = self._writer, SystemClock()
+        if writer is not None:
+            ending = Ending(None, clock, by)
+            if writer.submit(ending):
+                if writer.is_alive:
+                    ending.is_over.wait(max(0.0, by - clock.now()))
+                else:
+                    writer.work_here()
+        return sum(map(len, self._leave()))
+
+    def _leave(self) -> Sequence[Lease]:
+        """Be closed, wherever the writer is; return what is not committed."""
+        writer, self._writer, self._loop = self._writer, None, None
+        given_up = () if writer is None else writer.leave()
+        self._permit.withdraw()
+        return [*(given_up or ()), *self._give_up_everything()]
 
     def after_fork(self) -> None:
         """In a forked child: be empty, and touch nothing that the parent has open."""
         if self._writer is not None:
             _inherited.append(self._writer)
+        self._permit.after_fork()
         self._writer = self._loop = None
         self._evicting = (0, 0)
         super().after_fork()

@@ -36,15 +36,17 @@ if TYPE_CHECKING:
     from aiotracker.clock import Clock
     from aiotracker.runtime import Loop
     from aiotracker.stores.base import Commit, Lease, StoreHost
+    from aiotracker.stores.sqlite.memory import Memory
     from aiotracker.stores.sqlite.requests import Request
     from aiotracker.stores.sqlite.transaction import Bounds
 
-__all__ = ["Memory", "Settings", "Writer"]
+__all__ = ["Settings", "Writer"]
 
 POLL_SECONDS: Final = 0.25
 MIN_BACKOFF_SECONDS: Final = 0.1
 MAX_BACKOFF_SECONDS: Final = 5.0
 BUSY_SECONDS: Final = 0.5  # other processes write for milliseconds
+BUSY_SLICE_SECONDS: Final = 0.05  # SQLite cannot be interrupted while it waits for them
 RENEWALS: Final = 3  # of a lease, before it would end
 MAX_OWED_LETTERS: Final = 1_000  # records that await a file to become dead letters in
 RESCUE_SECONDS: Final = 0.01  # between two parts of a rescue
@@ -75,33 +77,6 @@ class Settings:
     poll_seconds: float = POLL_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What the writer needs of the memory in front of the file. All of it from any thread.
-
-    Attributes:
-        take_group: take everything that waits.
-        evictions: how many records and bytes must be removed from the file.
-        committed: forget a group, which is safe, and evictions, which are done.
-        failed: keep a group.
-        note: remember what is committed.
-        lease: hand out records that are not committed.
-        take_back: take back all that was handed out; how much that was.
-        give_up: remove and return all that waits.
-        put_back: take back a lease that nobody wants any more, wherever it is from.
-    """
-
-    take_group: Callable[[], Group]
-    evictions: Callable[[], tuple[int, int]]
-    committed: Callable[[Group, Held, tuple[int, int]], None]
-    failed: Callable[[Group], None]
-    note: Callable[[Held], None]
-    lease: Callable[[int, int], Lease | None]
-    take_back: Callable[[], int]
-    give_up: Callable[[], Sequence[Lease]]
-    put_back: Callable[[Lease], None]
-
-
 class Writer:
     """One opening of a file: its thread, and what that has to remember."""
 
@@ -116,6 +91,8 @@ class Writer:
         self._lock = Lock()
         """Held while a request is handed in, so that none comes after the last round."""
         self._is_over = False
+        self._is_hurried = False  # somebody waits for the end
+        self._given_up: Sequence[Lease] = ()
         self._inbox: SimpleQueue[Request[Any] | _Pause | None] = SimpleQueue()
         self._is_woken = False
         self._thread = Thread(target=self._run, name=f"aiotracker {settings.path.name}", daemon=True)
@@ -168,15 +145,21 @@ class Writer:
         with self._lock:
             if self._is_over:
                 return False
+            self._is_hurried |= isinstance(request, Ending)
             self._inbox.put(request)
             return True
 
-    def end_here(self, ending: Ending) -> None:
-        """Do in the caller's thread what the writer's own, which is dead, cannot do any more."""
-        wait = self._turn([ending])
-        while wait is not None:
-            Event().wait(wait)
-            wait = self._turn([])
+    def leave(self) -> Sequence[Lease] | None:
+        """Ask for nothing any more; return what was given up, None when the thread has not ended."""
+        with self._lock:
+            if self._is_over:
+                return self._given_up
+            self._is_over = True
+            return None
+
+    def work_here(self) -> None:
+        """Do in the caller's thread, to the end, what the writer's own, which is dead, cannot do any more."""
+        self._run()
 
     def pause(self, seconds: float) -> None:
         """Close the file and stand still, before a fork."""
@@ -310,7 +293,7 @@ class Writer:
         """Do everything in one transaction, or nothing."""
         file = self._opened()
         try:
-            done = self._perform(self._transaction(file), group, requests)
+            done = self._perform(self._begun(file), group, requests)
         except BaseException:
             with suppress(Exception):
                 file.rollback()
@@ -368,6 +351,17 @@ class Writer:
 
     # -- the file -------------------------------------------------------------------------------------
 
+    def _begun(self, file: SQLiteFile) -> Transaction:
+        """Begin when no other process writes; one that takes long is trouble, at the end at once."""
+        by = self._time.now() + self._settings.busy_seconds
+        while True:
+            try:
+                return self._transaction(file)
+            except Exception as error:
+                is_over = self._is_hurried or self._time.now() >= by
+                if is_over or Trouble.of(error).reason != "locked":
+                    raise
+
     def _opened(self) -> SQLiteFile:
         # In every round, or what is committed to a file that is gone would be lost with it.
         if self._file is not None and not self._file.is_in_place():
@@ -377,7 +371,8 @@ class Writer:
             self._file = SQLiteFile.open(
                 self._settings.path,
                 synchronous=self._settings.synchronous,
-                busy_seconds=self._settings.busy_seconds,
+                busy_seconds=BUSY_SLICE_SECONDS if self._is_hurried else self._settings.busy_seconds,
+                slice_seconds=min(BUSY_SLICE_SECONDS, self._settings.busy_seconds),
                 now_ms=self._host.clock.wall_ms(),
                 above=self._held.latest_sequence + NEW_FILE_GAP,
             )
@@ -563,9 +558,10 @@ class Writer:
             self._rescue.close()
         if self._file is not None:
             self._file.close(for_good=True)
-        ending.answer = self._memory.give_up()
         with self._lock:
-            self._is_over = True
+            if not self._is_over:
+                self._given_up = self._memory.give_up()
+                self._is_over = True
         rest = self._receive(0.0)
         endings = [ending, *(request for request in rest if isinstance(request, Ending))]
         self._without_file([request for request in rest if request not in endings])
