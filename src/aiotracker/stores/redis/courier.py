@@ -2,15 +2,19 @@
 
 What is to be done there is an errand. A round takes all errands that have gathered, looks at the streams
 last, and gives each errand its reply; while one round travels, the next one gathers. When Redis is away,
-errands that must not be forgotten wait until it is back. Invariant: whoever waits for an errand goes on when
-it is done, or when it turns out that Redis is away.
+errands that must not be forgotten wait until it is back. A defect of ours counts as such an outage.
+
+Invariants: whoever waits for an errand goes on when it is done, or when it turns out that Redis is away. An
+errand is among those that travel, that Redis refused or that have gathered until it is done, or is not to be.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import random
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -65,7 +69,7 @@ class Errand:
 
         Args:
             command: what Redis is to do.
-            receive: called with the reply before anybody goes on.
+            receive: called with the reply, once, before anybody goes on.
             refuse: called when Redis does not do it, or when nobody knows.
             is_lasting: whether it is tried until it is done.
         """
@@ -148,7 +152,7 @@ class Courier:
         self._closing = anyio.Event()
         self._close_by = math.inf
         self._errands: list[Errand] = []
-        self._travelling: list[Errand] = []
+        self._travelling: deque[Errand] = deque()  # and those that one round will take along
         self._retry_at = -math.inf  # of errands that Redis refused
         self._refused: list[Errand] = []
         self._refusals = 0
@@ -223,8 +227,7 @@ class Courier:
                 except RedisTrouble as error:
                     await self._away(error)
                 except BaseException as error:  # noqa: BLE001 - a defect of ours must not end the host
-                    crash = RedisTrouble("crash", "has answered what nobody expected; it is tried again")
-                    await self._away(crash, error)
+                    await self._away(_crash(), error)
             if self.is_reachable:
                 await self._give_back()
         finally:
@@ -241,15 +244,22 @@ class Courier:
         with self._clock.move_on_at(self._next_at()):
             await self._wakeup.wait()
         self._wakeup.clear()
+        self._gather()
+        await self._round()
+
+    def _gather(self) -> None:
+        """Choose what the next round takes along; one by one, as the next may be one that cannot be made."""
         if not self.is_reachable:
-            errands = list(self._orders.resume())
-        else:
-            if self._refused and not self.is_refused:
-                self._errands = [*self._refused, *self._errands]
-                self._refused = []
-            gathered, self._errands = self._errands, []
-            errands = [*self._orders.prepare(), *gathered]
-        await self._round(errands)
+            for errand in self._orders.resume():
+                self._travelling.append(errand)
+            return
+        for errand in self._orders.prepare():
+            self._travelling.append(errand)
+        if not self.is_refused:
+            self._travelling.extend(self._refused)
+            self._refused.clear()
+        self._travelling.extend(self._errands)
+        self._errands.clear()
 
     def _next_at(self) -> float:
         """Return when the next round begins if nobody wants one before; clock seconds."""
@@ -260,36 +270,50 @@ class Courier:
             return min(self._retry_at, self._close_by)
         return now + self._poll
 
-    async def _round(self, errands: Sequence[Errand]) -> None:
-        self._travelling = [*errands]
+    async def _round(self) -> None:
+        errands = [*self._travelling]
         sent = [errand for errand in errands if errand.command]
         look = self._streams.look(is_patient=self.is_patient)
-        replies = await self._exchange([*(errand.command for errand in sent), look], self._timeout)
-        self._travelling = []
-        for errand, reply in zip(sent, replies, strict=False):
-            if isinstance(reply, RedisTrouble):
-                self._refuse(errand, reply)
-            else:
-                errand.reply = reply
-                if errand.receive is not None:
-                    errand.receive(reply)
-        if isinstance(replies[-1], RedisTrouble):
+        commands = [*(errand.command for errand in sent), look]
+        *replies, looked = await self._exchange(commands, self._timeout)
+        answered = list(zip(sent, replies, strict=True))
+        self._travelling = deque(sent)
+        try:
+            self._hand_over(answered)
+            if isinstance(looked, RedisTrouble):
+                raise looked
+            self._arrived()
+            self._orders.receive_looks(streams.looks(looked))
+        finally:
             _conclude(errands)
-            raise replies[-1]
-        self._arrived()
-        self._orders.receive_looks(streams.looks(replies[-1]))
-        _conclude(errands)
+
+    def _hand_over(self, answered: Iterable[tuple[Errand, Reply]]) -> None:
+        """Give each errand its reply, the others too when one cannot take it: that one has had its turn."""
+        crash: Exception | None = None
+        for errand, reply in answered:
+            self._travelling.popleft()
+            try:
+                if isinstance(reply, RedisTrouble):
+                    self._refuse(errand, reply)
+                else:
+                    errand.reply = reply
+                    if errand.receive is not None:
+                        errand.receive(reply)
+            except Exception as error:  # noqa: BLE001 - raised below
+                crash = crash or error
+        if crash is not None:
+            raise crash
 
     def _refuse(self, errand: Errand, trouble: RedisTrouble) -> None:
-        if trouble.reason != "lost":  # of which the looks tell more
-            self._say(trouble)
-        if errand.refuse is not None:
-            errand.refuse()
         if errand.is_lasting:
             self._refused.append(errand)
         if (errand.is_lasting or errand.refuse is not None) and not self.is_refused:
             self._refusals += 1
             self._retry_at = self._clock.now() + backoff(self._refusals, random.random())
+        if errand.refuse is not None:
+            errand.refuse()
+        if trouble.reason != "lost":  # of which the looks tell more
+            self._say(trouble)
 
     async def _exchange(self, commands: Sequence[Command], seconds: float) -> list[Reply]:
         # The library has deadlines of its own, per connection and reply; this one is for all of it.
@@ -301,10 +325,10 @@ class Courier:
 
     def _arrived(self) -> None:
         if self.is_reachable:
+            self._failures = 0  # not before: who fails in every second round must not hammer
             return
         self.is_reachable = True
         self.has_tried.set()
-        self._failures = 0
         self._wakeup.set()  # what gathered meanwhile is due
         if self._away_since is not None:
             seconds = self._clock.now() - self._away_since
@@ -321,9 +345,9 @@ class Courier:
             self._away_since = now
         self._lose()
         self.has_tried.set()
-        self._orders.lost_touch()
-        with self._clock.move_on_at(now + GRACE_SECONDS, shield=True):
-            await self.link.aclose()
+        self._call(self._orders.lost_touch)
+        with self._clock.move_on_at(now + GRACE_SECONDS, shield=True), contextlib.suppress(Exception):
+            await self.link.aclose()  # one that cannot be closed has been dropped
         self._failures += 1
         with self._clock.move_on_at(min(self._close_by, now + backoff(self._failures, random.random()))):
             if self._closing.is_set():
@@ -332,18 +356,28 @@ class Courier:
 
     def _lose(self) -> None:
         """Take back what was on its way, and let everybody go on."""
-        travelling, self._travelling = self._travelling, []
         self.is_reachable = False
-        for errand in travelling:
+        travelling, refused, gathered = self._travelling, self._refused, self._errands
+        everything = [*travelling, *refused, *gathered]
+        # What lasts may have been done, with nobody there to hear of it. Then it is done twice.
+        self._travelling, self._refused = deque(), []
+        self._errands = [errand for errand in everything if errand.is_lasting]
+        _conclude(everything)
+        for errand in (*travelling, *(each for each in gathered if not each.is_lasting)):
             if errand.refuse is not None:
-                errand.refuse()
-        lasting = [errand for errand in travelling if errand.is_lasting]
-        _conclude([*travelling, *self._refused, *self._errands])
-        self._errands = lasting + self._refused + [each for each in self._errands if each.is_lasting]
-        self._refused = []
+                self._call(errand.refuse)
+
+    def _call(self, function: Callable[[], None]) -> None:
+        """Tell somebody of an outage, who cannot keep it from the others."""
+        try:
+            function()
+        except Exception as error:  # noqa: BLE001 - a defect of ours
+            self._say(_crash(), error)
 
     def _say(self, trouble: RedisTrouble, error: BaseException | None = None) -> None:
-        self._host.say(trouble.level, trouble.reason, f"{self.link.address} {trouble}", error=error)
+        message = f"{self.link.address} {trouble}"
+        with contextlib.suppress(Exception):  # whoever cannot write it must not hold us up
+            self._host.say(trouble.level, trouble.reason, message, error=error)
 
     async def _give_back(self) -> None:
         """Give back what is held, so that others need not wait until it expires."""
@@ -354,6 +388,10 @@ class Courier:
             self._say(trouble)
         with self._clock.move_on_at(self._clock.now() + GRACE_SECONDS, shield=True):
             await self.link.aclose()
+
+
+def _crash() -> RedisTrouble:
+    return RedisTrouble("crash", "has answered what nobody expected; it is tried again")
 
 
 def _conclude(errands: Iterable[Errand]) -> None:

@@ -97,8 +97,9 @@ class Groups:
         for _ in range(ROUND_PARTS):
             if not self._unsent:
                 return
-            part, answer = self._unsent.popleft()
-            yield self._putting(part, answer)
+            errand = self._putting(*self._unsent[0])
+            self._unsent.popleft()  # not before: one that cannot be made must not be forgotten
+            yield errand
         if self._unsent:
             self._wake()
 
