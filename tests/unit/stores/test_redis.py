@@ -182,6 +182,25 @@ async def test_a_server_that_stands_still_stops_no_delivery() -> None:
             assert {*"abcd"} >= {*names(await lease_of(store))} >= {*"ad"}
 
 
+async def test_closing_does_not_wait_for_a_server_that_stands_still() -> None:
+    """What was on its way is given up with the rest, and nobody waits for its commit any more."""
+    with RedisServer() as server:
+        shop = Shop(server.url)
+        async with shop.opened(timeout=30.0) as store:
+            await shop.commit(store, "a")
+            server.pause()
+            commits = shop.put(store, "b")
+            await until(lambda: store._writing)
+            commits += shop.put(store, "c")
+
+            with anyio.fail_after(PATIENCE):
+                given_up = await store.aclose(shop.host.clock.now() + 0.1)
+            server.resume()
+
+        assert [["b", "c"]] == [names(lease) for lease in given_up]
+        assert [True, True] == [commit.is_done for commit in commits]
+
+
 async def test_what_is_settled_during_an_outage_is_settled_afterwards(redis_server: RedisServer) -> None:
     """Nobody waits for it; delivered is delivered, and what was given up becomes a dead letter."""
     shop = Shop(redis_server.url)

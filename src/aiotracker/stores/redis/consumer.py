@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from aiotracker.policy.reasons import DropReason
 from aiotracker.protocol.record import Kind
 from aiotracker.runtime import current_loop
+from aiotracker.stores.base import CLOSE_GRACE_SECONDS
 from aiotracker.stores.durable import Held
 from aiotracker.stores.redis import streams
 from aiotracker.stores.redis.arrivals import Arrivals
@@ -137,8 +138,11 @@ class Consumer:
         for lease in list(lone):
             courier.post(Errand(self.groups.put([lease]), _taking(lease, lone), is_lasting=True))
         courier.close(by)
-        with_grace = max(by, self._clock.now()) + 2 * GRACE_SECONDS
-        await loop.outlast([task], self._clock.move_on_at(with_grace, shield=True))
+        by = max(by, self._clock.now())
+        await loop.outlast([task], self._clock.move_on_at(by + GRACE_SECONDS, shield=True))
+        if not task.finished.is_set():
+            courier.cut()  # and what was on its way goes back to memory, to be given up there
+            await loop.outlast([task], self._clock.move_on_at(by + CLOSE_GRACE_SECONDS, shield=True))
         courier.link.abort()
         return lone
 

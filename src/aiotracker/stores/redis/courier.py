@@ -38,7 +38,7 @@ __all__ = ["Courier", "Errand", "Orders", "backoff"]
 POLL_SECONDS: Final = 0.25  # at most, between two looks at what others may have changed
 BASE_DELAY: Final = 0.1  # seconds
 MAX_DELAY: Final = 5.0  # seconds
-GRACE_SECONDS: Final = 0.5  # beyond the deadline of closing, to give back what is held
+GRACE_SECONDS: Final = 0.2  # beyond the deadline of closing, to give back what is held
 PATIENCE_SECONDS: Final = 2 * MAX_DELAY
 """After an outage everyone is silent: so long the others may take to come back before they are dead."""
 
@@ -159,6 +159,7 @@ class Courier:
         self._failures = 0
         self._away_since: float | None = None
         self._patient_until = -math.inf
+        self._exchanging: anyio.CancelScope | None = None
 
     # -- what the store calls -------------------------------------------------------------------------
 
@@ -208,6 +209,12 @@ class Courier:
         self._retry_at = -math.inf
         self._closing.set()
         self._wakeup.set()
+
+    def cut(self) -> None:
+        """End without the answer that is still waited for."""
+        self._close_by = min(self._close_by, self._clock.now())
+        if self._exchanging is not None:
+            self._exchanging.cancel()
 
     @property
     def lasting(self) -> list[Errand]:
@@ -318,6 +325,7 @@ class Courier:
     async def _exchange(self, commands: Sequence[Command], seconds: float) -> list[Reply]:
         # The library has deadlines of its own, per connection and reply; this one is for all of it.
         with self._clock.move_on_at(self._clock.now() + seconds) as scope:
+            self._exchanging = scope
             return await self.link.exchange(commands)
         if scope.cancelled_caught:
             raise RedisTrouble("timeout", "does not answer in time")
@@ -346,6 +354,8 @@ class Courier:
         self._lose()
         self.has_tried.set()
         self._call(self._orders.lost_touch)
+        if now >= self._close_by:
+            return  # the connection is dropped
         with self._clock.move_on_at(now + GRACE_SECONDS, shield=True), contextlib.suppress(Exception):
             await self.link.aclose()  # one that cannot be closed has been dropped
         self._failures += 1
