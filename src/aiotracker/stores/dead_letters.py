@@ -59,7 +59,8 @@ class DeadLetterStore(Protocol):
     async def replay(self, letters: Sequence[DeadLetter]) -> int:
         """Put letters back among the events to be sent, as the latest ones; return how many there were.
 
-        A letter is either a letter or an event, whatever happens meanwhile. Its age begins anew.
+        A letter is either a letter or an event, whatever happens meanwhile. Its age begins anew. No bound
+        refuses it: in a store that is full, those who track wait a little longer.
         """
         ...
 

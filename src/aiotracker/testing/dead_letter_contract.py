@@ -9,7 +9,7 @@ from unittest import SkipTest
 from aiotracker import DeadLetterStore, DropReason, Kind
 from aiotracker.testing.contract import TOLERANCE
 from aiotracker.testing.durable_contract import AN_HOUR, DurableStoreContract
-from aiotracker.testing.records import LARGE, make_record, name_of, names
+from aiotracker.testing.records import LARGE, SIZE, make_record, name_of, names
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -139,6 +139,20 @@ class DeadLetterContract(DurableStoreContract):
             await self.until(lambda: store.backlog().events == 2)
             assert [1, 1, 0, 0] == counts
             assert list("ab") == names(await self.lease(store))
+
+    async def test_a_full_store_takes_its_letters_back(self) -> None:
+        """Room for them was found once; who tracks meets the bound, and not the person who replays."""
+        async with self.opened(max_events=2) as store:
+            assert isinstance(store, DeadLetterStore)
+            await self.put_names(store, "a")
+            await store.reject(await self.lease(store), DropReason.REJECTED)
+            await self.put_names(store, "bc")
+
+            count = await store.replay(await store.dead_letters())
+
+            await self.until(lambda: store.backlog().events == 3)
+            assert (1, False) == (count, store.reserve(SIZE))
+            assert list("bca") == names(await self.lease(store))
 
     async def test_purged_letters_are_gone(self) -> None:
         """They are neither letters nor events; the others stay."""

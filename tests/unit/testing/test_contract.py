@@ -12,6 +12,7 @@ import pytest
 
 from aiotracker import Commit, DeadLetter, DropReason, EventStore, Kind, Lease, MemoryStore, Record
 from aiotracker.testing import DeadLetterContract, EventStoreContract
+from aiotracker.testing.records import SIZE
 from tests.fakes.place import Place, PlaceStore, Row
 
 # -- stores in memory, each with one fault ------------------------------------------------------------------
@@ -353,6 +354,16 @@ class ReplaysAgainAndAgain(PlaceStore):
         return len(letters)
 
 
+class LosesLettersWhenFull(PlaceStore):
+    """Has room for what it takes back, or for nothing."""
+
+    async def replay(self, letters: Sequence[DeadLetter]) -> int:
+        if not self.reserve(SIZE):
+            return await self.purge(letters)
+        self.cancel(SIZE)
+        return await super().replay(letters)
+
+
 class HasOnePage(PlaceStore):
     """Begins again with every page."""
 
@@ -396,6 +407,7 @@ PLACE_FAULTS: list[tuple[type[PlaceStore], str]] = [
     (WritesLettersTooLate, "a_rejection_that_comes_too_late_leaves_no_letter"),
     (ReplaysAgainAndAgain, "a_letter_is_replayed_once"),
     (ReplaysAgainAndAgain, "replayed_letters_are_the_latest_events"),
+    (LosesLettersWhenFull, "a_full_store_takes_its_letters_back"),
     (HasOnePage, "dead_letters_come_page_by_page"),
     (GivesNoReasons, "what_is_rejected_is_a_dead_letter"),
     (KeepsEveryLetter, "dead_letters_are_bounded"),
