@@ -308,6 +308,8 @@ class SQLiteFile:
         if sequences != sorted(sequences):  # no SQLite does that, and none promises not to
             rows = sorted(zip(sequences, put_ms, lengths, strict=True))
             sequences, put_ms, lengths = ([row[column] for row in rows] for column in range(3))
+        if not first <= sequences[0] <= sequences[-1] <= last or len({*sequences}) < len(sequences):
+            raise DamagedFileError("records are out of order")
         return Rows(sequences, put_ms, [length + _AROUND for length in lengths])
 
     def data(self, kind: Kind, first: int, last: int) -> list[bytes]:
