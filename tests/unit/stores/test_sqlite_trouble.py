@@ -42,8 +42,9 @@ def locked(path: Path) -> Iterator[None]:
 def full(store: SQLiteStore) -> Iterator[None]:
     """Let a file grow no more, as on a full disk."""
     assert store._writer is not None
-    assert store._writer._file is not None
-    connection = store._writer._file._connection
+    file = store._writer._place._file
+    assert file is not None
+    connection = file._connection
     (most,) = connection.execute("PRAGMA max_page_count = 1").fetchone()  # as many as there are
     yield
     assert connection.execute(f"PRAGMA max_page_count = {1000 * most}").fetchone() == (1000 * most,)

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from aiotracker.stores.base import Lease
     from aiotracker.stores.durable import Group, Held
@@ -34,7 +34,6 @@ class Memory:
         note: remember what is committed.
         lease: hand out records that are not committed.
         take_back: take back all that was handed out; how much that was.
-        give_up: remove and return all that waits.
         put_back: take back a lease that nobody wants any more, wherever it is from.
     """
 
@@ -45,7 +44,6 @@ class Memory:
     note: Callable[[Held], None]
     lease: Callable[[int, int], Lease | None]
     take_back: Callable[[], int]
-    give_up: Callable[[], Sequence[Lease]]
     put_back: Callable[[Lease], None]
 
 

@@ -18,8 +18,9 @@ from aiotracker.stores.durable import EVERYTHING, DurableStore, Group, Held
 from aiotracker.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_EVENTS
 from aiotracker.stores.sqlite.memory import Memory, Permit
 from aiotracker.stores.sqlite.requests import Ask, Deed, Ending, Leasing, Opening, Reclaiming, Settling
+from aiotracker.stores.sqlite.settings import Settings
 from aiotracker.stores.sqlite.transaction import Bounds
-from aiotracker.stores.sqlite.writer import Settings, Writer
+from aiotracker.stores.sqlite.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,7 +142,6 @@ class SQLiteStore(DurableStore):
             note=permit.cover(self._note_held, None),
             lease=permit.cover(self._lease_volatile, None),
             take_back=permit.cover(self._take_back_volatile, 0),
-            give_up=permit.cover(self._give_up_volatile, []),
             put_back=permit.cover(self._put_back, None),
         )
         writer = Writer(self._settings, memory, host, loop)
@@ -184,15 +184,16 @@ class SQLiteStore(DurableStore):
                 if writer.is_alive:
                     ending.is_over.wait(max(0.0, by - clock.now()))
                 else:
-                    writer.work_here()
+                    writer.work()
         return sum(map(len, self._leave()))
 
     def _leave(self) -> Sequence[Lease]:
         """Be closed, wherever the writer is; return what is not committed."""
-        writer, self._writer, self._loop = self._writer, None, None
-        given_up = () if writer is None else writer.leave()
+        if self._writer is not None:
+            self._writer.leave()
+        self._writer = self._loop = None
         self._permit.withdraw()
-        return [*(given_up or ()), *self._give_up_everything()]
+        return self._give_up_everything()
 
     def after_fork(self) -> None:
         """In a forked child: be empty, and touch nothing that the parent has open."""
