@@ -10,7 +10,6 @@ are none of its own are left to the library for Redis.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -18,6 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 
 from aiotracker.errors import ConfigurationError
 from aiotracker.stores.redis import RedisStore
+from aiotracker.stores.redis.link import address_of, check_url
 from aiotracker.stores.sqlite import SQLiteStore
 
 __all__ = ["sqlite_path", "store_of"]
@@ -39,8 +39,6 @@ SHARED: Final[Readers] = MappingProxyType(
 SQLITE: Final[Readers] = MappingProxyType({**SHARED, "max_bytes": int, "synchronous": str})
 REDIS: Final[Readers] = MappingProxyType({**SHARED, "max_deliveries": int, "name": str, "timeout": float})
 
-_CREDENTIALS: Final = re.compile(r"//[^/?#]*@|\?.*", re.DOTALL)  # a query may hold a password, too
-
 
 def store_of(url: str) -> SQLiteStore | RedisStore:
     """Return the store at an address, not opened yet.
@@ -57,7 +55,7 @@ def store_of(url: str) -> SQLiteStore | RedisStore:
             raise _refused(url, f"{others[0][0]!r} is no argument of a file: {', '.join(SQLITE)} are")
         return SQLiteStore(path, **settings)
     if url.partition(":")[0].lower() in REDIS_SCHEMES:
-        settings, others = _settings(url, REDIS)
+        settings, others = _settings(check_url(url), REDIS)
         query = f"?{urlencode(others)}" if others else ""
         return RedisStore(url.partition("?")[0] + query, **settings)
     forms = "sqlite:///relative/path, sqlite:////absolute/path or redis://host:port/0?name=…"
@@ -103,8 +101,4 @@ def _settings(url: str, known: Readers) -> tuple[dict[str, Any], list[tuple[str,
 
 
 def _refused(url: str, rule: str) -> ConfigurationError:
-    return ConfigurationError("store", _CREDENTIALS.sub(_hidden, url), rule)  # errors get logged
-
-
-def _hidden(found: re.Match[str]) -> str:
-    return "//…@" if found[0].startswith("//") else "?…"
+    return ConfigurationError("store", address_of(url), rule)  # errors get logged

@@ -5,17 +5,26 @@ import sys
 
 import pytest
 import redis.exceptions
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aiotracker import ConfigurationError, RedisStore
+from aiotracker.stores import store_of
 from aiotracker.stores.redis.courier import BASE_DELAY, MAX_DELAY, backoff
-from aiotracker.stores.redis.link import load_redis, trouble
+from aiotracker.stores.redis.link import Link, address_of, load_redis, trouble
 from aiotracker.testing import RecordingHost
 from tests.stages import run
 
 SECRET = "hunter2"  # the password of every test
 
+AROUND = st.text(st.sampled_from("/?#@:[]&=%;\\ \n") | st.characters(codec="utf-8"))
+"""What stands before or behind the secret in a password."""
 
-@pytest.mark.parametrize("url", ["http://host", "redis://", "host:6379", "redis://host:port", 6379, None])
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://host", "redis://", "host:6379", "redis:host", "redis://host:port", "redis://[::1", 6379, None],
+)
 def test_what_is_no_url_of_a_redis_is_refused(url: object) -> None:
     """When the store is built, where the traceback helps."""
     with pytest.raises(ConfigurationError, match="redis://host:6379/0"):
@@ -31,12 +40,88 @@ def test_a_store_shows_no_password(url: str) -> None:
     assert "host" in repr(RedisStore(url))
 
 
-def test_a_mistake_in_a_url_shows_no_password() -> None:
+@pytest.mark.parametrize("start", ["http://", "redis:", ""])
+def test_a_mistake_in_a_url_shows_no_password(start: str) -> None:
     """Errors end up in logs, too."""
     with pytest.raises(ConfigurationError) as caught:
-        RedisStore(f"http://user:{SECRET}@host")
+        RedisStore(f"{start}user:{SECRET}@host")
 
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"redis://user:1/{SECRET}@host:6379/0",
+        f"redis://user:1?{SECRET}@host",
+        f"redis://user:1#{SECRET}@host",
+        f"redis://user:1#{SECRET}",
+        f"redis://user:[{SECRET}@host",
+        f"unix://user:/{SECRET}@/run/redis.sock",
+        f"unix:///run/redis.sock?password=1@{SECRET}",
+        f"rediss://host?password=1#{SECRET}",
+    ],
+)
+def test_a_password_that_is_not_escaped_is_refused(url: str) -> None:
+    """What would be taken for its end is no host; the error says how to write it."""
+    for build in (RedisStore, store_of):
+        with pytest.raises(ConfigurationError, match="%2F for /") as caught:
+            build(url)
+
+        assert SECRET not in str(caught.value)
+        assert SECRET not in repr(caught.value.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://user:p%2F%3F%23%40%5Bw@host:6379/0?password=x", "redis://host:6379/0"),
+        ("redis://user:p@ss:w@host/0", "redis://host/0"),
+        ("redis://[::1]:6379", "redis://[::1]:6379"),
+        ("unix:///run/a%40b.sock?password=x", "unix:///run/a%40b.sock"),
+        ("unix://:pw@/run/redis.sock", "unix:///run/redis.sock"),
+    ],
+)
+def test_an_address_is_where_a_redis_is(url: str, expected: str) -> None:
+    """And what is escaped is understood."""
+    assert repr(RedisStore(url)) == f"RedisStore({expected!r}, 'default')"
+    assert expected == address_of(url)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "redis://user:{}@host:6379/0",
+        "redis://:{}@host",
+        "rediss://{}@host/1?db=2",
+        "unix://:{}@/run/redis.sock",
+        "redis://host/0?password={}",
+        "unix:///run/redis.sock?password={}&db=2",
+        "redis://user:{0}@host/0?password={0}",
+        "http://user:{}@host",
+        "user:{}@host",
+    ],
+)
+@given(before=AROUND, after=AROUND)
+def test_no_part_of_a_password_is_ever_shown(form: str, before: str, after: str) -> None:
+    """Whatever characters it has, and whether it is escaped or not: not by a store, and not by an error."""
+    url = form.format(f"{before}{SECRET}{after}")
+
+    def shown() -> str:
+        try:
+            store = RedisStore(url)
+            return f"{store!r} {store._settings!r} {Link(url, 1.0).address}"
+        except ConfigurationError as error:
+            return f"{error} {error.value!r}"
+
+    def shown_by_name() -> str:
+        try:
+            return repr(store_of(url))
+        except ConfigurationError as error:
+            return f"{error} {error.value!r}"
+
+    assert SECRET not in shown()
+    assert SECRET not in shown_by_name()
 
 
 @pytest.mark.parametrize("query", ["name=shop", "db=x"])

@@ -28,7 +28,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Link", "RedisTrouble", "address_of", "check_url", "load_redis", "send_now"]
 
-SCHEMES: Final = ("redis", "rediss", "unix")
+STARTS: Final = ("redis://", "rediss://", "unix://")
+FORM: Final = "must be a URL as in redis://host:6379/0, rediss:// or unix://"
+ESCAPES: Final = (
+    "has a character where none of its kind can be: in users, passwords, paths and arguments write "
+    "%2F for /, %3F for ?, %23 for #, %40 for @ and %5B for ["
+)
+
+_START: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 _CODES: Final = {
     "OOM": ("out_of_memory", "has no memory left for events: raise maxmemory, with the policy noeviction"),
@@ -79,26 +86,41 @@ class RedisTrouble(Exception):  # noqa: N818 - it is the world's, and never reac
 
 
 def check_url(url: object) -> str:
-    """Return the URL of a Redis; raise a ConfigurationError, without its password, for anything else."""
+    """Return the URL of a Redis; for anything else raise a ConfigurationError without what is secret."""
+    if not isinstance(url, str):
+        raise ConfigurationError("url", url, FORM)
+    start, authority, rest = _parts(url)
+    is_ambiguous = "@" in rest or "#" in rest or "[" in authority.rpartition("@")[0]
+    if is_ambiguous and start.lower() in STARTS:
+        raise ConfigurationError("url", address_of(url), ESCAPES)
     try:
-        parts = urlsplit(url) if isinstance(url, str) else None
-        is_fine = (
-            parts is not None and parts.scheme in SCHEMES and bool(parts.port or parts.netloc or parts.path)
-        )
+        parts = urlsplit(url)
+        is_fine = start.lower() in STARTS and bool(parts.port or parts.netloc or parts.path)
     except ValueError:
         is_fine = False
-    if not is_fine or not isinstance(url, str):
-        shown = re.sub(r"//.*@", "//…@", url) if isinstance(url, str) else url
-        raise ConfigurationError(
-            "url", shown, "must be a URL as in redis://host:6379/0, rediss:// or unix://"
-        )
+    if not is_fine:
+        raise ConfigurationError("url", address_of(url), FORM)
     return url
 
 
 def address_of(url: str) -> str:
-    """Return what may be shown of a URL: where, and nothing that is secret."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    """Return what may be shown of a URL, or of what should be one: where, and nothing that is secret.
+
+    A password that nobody has escaped holds any character: what stands before the last @ may belong to it.
+    """
+    start, authority, rest = _parts(url)
+    path, *query = re.split("[?#]", rest, maxsplit=1)
+    if query and "@" in query[0]:  # it may stand before a host, or in a password
+        return f"{start}…"
+    return start + (authority + path).rpartition("@")[2]
+
+
+def _parts(url: str) -> tuple[str, str, str]:
+    """Return the scheme of a URL with its slashes, what is there before the path, and the rest."""
+    found = _START.match(url)
+    start = found[0] if found else ""
+    authority = re.split("[/?#]", url[len(start) :], maxsplit=1)[0]
+    return start, authority, url[len(start) + len(authority) :]
 
 
 def load_redis() -> None:
@@ -292,7 +314,9 @@ def _settings(parsed: Mapping[str, object], timeout: float, retry: object) -> di
 
 
 def _refusal(url: str, error: Exception) -> ConfigurationError:
-    return ConfigurationError("url", address_of(url), f"cannot be used: {error}")
+    # A password with an & that nobody has escaped looks like arguments, which errors name.
+    why = "something behind its question mark" if "password" in _parts(url)[2] else str(error)
+    return ConfigurationError("url", address_of(url), f"cannot be used: {why}")
 
 
 def _writer(connection: AbstractConnection) -> _Writer | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiotracker.errors import ConfigurationError
@@ -19,7 +19,7 @@ _NAME: Final = re.compile(r"[^{}\s]+")
 class Settings:
     """What a store was told; `RedisStore` says what each of it means."""
 
-    url: str
+    url: str = field(repr=False)  # it may hold a password
     name: str
     max_events: int
     lease_seconds: float

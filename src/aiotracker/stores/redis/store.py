@@ -72,7 +72,8 @@ class RedisStore(DurableStore):
         """Describe a store; nothing is imported or connected before `open()`.
 
         Args:
-            url: `redis://[user:password@]host:port/database`, `rediss://…` for TLS, or `unix://path`.
+            url: `redis://[user:password@]host:port/database`, `rediss://…` for TLS, or `unix://path`; in
+                users and passwords `/` is `%2F`, and so on. What is secret in it is never shown.
             name: of the store; part of its keys.
             max_events: bound in records over all processes, those being sent included.
             lease_seconds: how long a process may be silent before others take over what it had leased; more
