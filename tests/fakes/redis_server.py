@@ -1,7 +1,7 @@
 """A real Redis of one's own: on a free port, in a folder of its own, gone with the test.
 
 Use `redis_server` for what any test may share, each with a `name` of its own, and `RedisServer` as a context
-for what is stopped, filled or protected.
+for what is stopped, filled or protected; `TLSRedisServer` speaks TLS.
 """
 
 import contextlib
@@ -16,11 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import pytest
 import redis
+import trustme
 
-__all__ = ["RedisServer", "needs_redis", "redis_server"]
+__all__ = ["RedisServer", "TLSRedisServer", "needs_redis", "redis_server"]
 
 PROGRAM = shutil.which("redis-server") or shutil.which("valkey-server")
 
@@ -138,6 +140,46 @@ class RedisServer:
     ) -> None:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class TLSRedisServer(RedisServer):
+    """A Redis that speaks TLS as well, with a certificate of an authority that nobody knows.
+
+    Attributes:
+        tls_port: where it does.
+        authority: the file with the certificate of the authority.
+        certificate: a file with the certificate of a client, and its key.
+    """
+
+    def __init__(self, *names: str, asks: str = "no") -> None:
+        """Describe a server.
+
+        Args:
+            names: which its certificate is for.
+            asks: `yes` for one that wants a certificate of its clients, too.
+        """
+        super().__init__()
+        self.tls_port = free_port()
+        self.authority = self._folder / "authority.pem"
+        self.certificate = self._folder / "client.pem"
+        own = self._folder / "server.pem"
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(self.authority)
+        authority.issue_cert("client").private_key_and_cert_chain_pem.write_to_path(self.certificate)
+        authority.issue_cert(*names).private_key_and_cert_chain_pem.write_to_path(own)
+        options = {
+            "--tls-port": str(self.tls_port),
+            "--tls-cert-file": str(own),
+            "--tls-key-file": str(own),
+            "--tls-ca-cert-file": str(self.authority),
+            "--tls-auth-clients": asks,
+        }
+        self._options += [word for option in options.items() for word in option]
+
+    def tls_url(self, host: str = "127.0.0.1", **query: str) -> str:
+        """Return where it speaks TLS; its own authority is trusted unless the query says otherwise."""
+        query = {"ssl_ca_certs": str(self.authority)} | query
+        return f"rediss://{host}:{self.tls_port}/0?{urlencode(query)}"
 
 
 def free_port() -> int:

@@ -12,7 +12,9 @@ import logging
 import os
 import re
 import socket
+import ssl
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -21,6 +23,7 @@ from aiotracker.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from redis import SSLConnection
     from redis.asyncio import Redis
     from redis.asyncio.connection import AbstractConnection
 
@@ -67,7 +70,10 @@ _CLASSES: Final = {
 """The codes that the library takes off a message, by the name of the exception that it makes of it."""
 
 _CODE: Final = re.compile(r"\b(" + "|".join(_CODES) + r")\b")
-_ERRORS: Final = frozenset({"refused", "error"})  # what does not pass by itself
+_ERRORS: Final = frozenset({"refused", "untrusted", "error"})  # what does not pass by itself
+
+_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+"""Arguments of a URL that name files."""
 
 
 class RedisTrouble(Exception):  # noqa: N818 - it is the world's, and never reaches a user
@@ -170,10 +176,15 @@ class Link:
         self._pid = os.getpid()
         self._connections: list[AbstractConnection] = []
         self._client = self._build()
+        for name in _FILES:  # here alone: one that is missing later is a trouble of the world
+            path = self._client.connection_pool.connection_kwargs.get(name)
+            if path is not None and not Path(path).is_file():
+                raise ConfigurationError("url", self.address, f"its {name} is no file: {path}")
 
     def _build(self) -> Redis:
         import redis.asyncio
         import redis.asyncio.connection
+        import redis.exceptions
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
@@ -181,11 +192,11 @@ class Link:
             parsed = redis.asyncio.connection.parse_url(self._url)
         except ValueError as error:
             raise _refusal(self._url, error) from None
-        settings = _settings(parsed, self._timeout, Retry(NoBackoff(), 0))
+        settings = _settings(self._url, parsed, self._timeout, Retry(NoBackoff(), 0))
         pool = redis.asyncio.ConnectionPool(**settings, redis_connect_func=self._connected)
         try:
             pool.connection_class(**pool.connection_kwargs)  # connects to nothing
-        except TypeError as error:  # what follows the question mark is handed to it as it comes
+        except (TypeError, redis.exceptions.RedisError) as error:  # the query is handed to it as it comes
             raise _refusal(self._url, error) from None
         return redis.asyncio.Redis(connection_pool=pool)
 
@@ -266,7 +277,6 @@ def send_now(
         by: moment of `time.monotonic()`.
         peer: address and port of an earlier connection: a name look-up would have no end.
     """
-    import redis
     import redis.connection
     import redis.exceptions
     from redis.backoff import NoBackoff
@@ -277,8 +287,10 @@ def send_now(
     if remaining <= 0:
         return done
     parsed = redis.connection.parse_url(url)  # type: ignore[no-untyped-call]  # as the library has it
-    settings = _settings(parsed, remaining / 2, Retry(NoBackoff(), 0))
-    if peer is not None and urlsplit(url).scheme == "redis":  # TLS needs the name
+    settings = _settings(url, parsed, remaining / 2, Retry(NoBackoff(), 0))
+    if peer is not None:
+        if _has_tls(url):
+            settings["connection_class"] = _certified_as(settings.get("host", "localhost"))
         settings |= {"host": peer[0], "port": peer[1]}
     pool = redis.ConnectionPool(**settings)
     client = redis.Redis(connection_pool=pool)
@@ -295,12 +307,32 @@ def send_now(
     return done
 
 
-def _settings(parsed: Mapping[str, object], timeout: float, retry: object) -> dict[str, Any]:
+def _certified_as(name: str) -> type[SSLConnection]:
+    """Return the kind of a connection to an address whose certificate is for a name."""
+    import redis
+
+    class Connection(redis.SSLConnection):
+        def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
+            self.host = name  # the socket is connected: from here on it is compared with the certificate
+            wrapped: ssl.SSLSocket = super()._wrap_socket_with_ssl(sock)  # type: ignore[no-untyped-call]  # as the library has it
+            return wrapped
+
+    return Connection
+
+
+def _has_tls(url: str) -> bool:
+    return urlsplit(url).scheme == "rediss"
+
+
+def _settings(url: str, parsed: Mapping[str, object], timeout: float, retry: object) -> dict[str, Any]:
     """Return the settings of a connection whose waits all have an end.
 
     Above what the URL says: what we rely on is not for it to choose.
     """
+    # Releases of the library differ in whether they compare names if nobody says so.
+    names = {"ssl_check_hostname": parsed.get("ssl_cert_reqs") != "none"} if _has_tls(url) else {}
     return {
+        **names,
         **parsed,
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
@@ -326,6 +358,12 @@ def _writer(connection: AbstractConnection) -> _Writer | None:
 
 def trouble(error: BaseException) -> RedisTrouble:
     """Return what an exception of the library means."""
+    if (why := _distrust(error)) is not None:
+        return RedisTrouble(
+            "untrusted",
+            f"is not trusted, its certificate cannot be verified: {why}; an authority of your own is named "
+            "by ssl_ca_certs=path in the URL",
+        )
     text = " ".join(str(error).split())
     kind = type(error).__name__
     found = _CODE.search(text)
@@ -339,3 +377,12 @@ def trouble(error: BaseException) -> RedisTrouble:
     if kind == "ConnectionError" or isinstance(error, OSError):
         return RedisTrouble("unreachable", f"is away: {text}")
     return RedisTrouble("error", f"answered with an error: {text}")
+
+
+def _distrust(error: BaseException | None) -> str | None:
+    """Return why a certificate was not trusted, if that is at the root of an error."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message.rstrip(".")
+        error = error.__cause__ or error.__context__
+    return None

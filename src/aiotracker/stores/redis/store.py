@@ -50,7 +50,8 @@ class RedisStore(DurableStore):
     - `maxmemory-policy` must be `noeviction`; any other policy lets Redis throw the streams away.
 
     While Redis is away, or refuses to store, events wait in memory up to `buffer_events` and `buffer_bytes`,
-    where they survive nothing, and are sent from there.
+    where they survive nothing, and are sent from there. So it is with a Redis whose certificate cannot be
+    verified; `?ssl_ca_certs=path` in the URL names an authority of your own.
 
     The bound `max_events` is read with every group that is written: each writer may exceed it by one group.
     A group whose answer is lost is written again, so that its events may be there twice, with one id each.
