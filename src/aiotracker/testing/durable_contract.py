@@ -289,7 +289,7 @@ class DurableStoreContract(EventStoreContract):
             self.check_room(other, 0)
 
             await one.ack(await self.lease(one, 1))
-            await self.until(lambda: other.backlog().events == 1)
+            await self.until(lambda: (1, 0) == (other.backlog().events, other.backlog().leased))
 
             self.check_room(other, 1)
 
