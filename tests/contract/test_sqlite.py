@@ -10,6 +10,8 @@ import pytest
 from aiotracker import EventStore, SQLiteStore
 from aiotracker.testing import DeadLetterContract
 
+BUSY_SECONDS = 0.01  # that a store waits for a lock which does not end by itself
+
 
 class TestSQLiteStore(DeadLetterContract):
     """It is shared by processes; a lock of somebody else makes it fail."""
@@ -28,7 +30,7 @@ class TestSQLiteStore(DeadLetterContract):
             self.lock.close()
 
     def make_store(self, *, max_events: int, max_bytes: int) -> SQLiteStore:
-        """Return another store on the file, which waits for nobody."""
+        """Return another store on the file, which looks often, and waits for nobody who locks it for long."""
         store = SQLiteStore(
             self.path,
             max_events=max_events,
@@ -36,12 +38,20 @@ class TestSQLiteStore(DeadLetterContract):
             lease_seconds=self.lease_seconds,
             max_dead_letters=self.max_dead_letters,
         )
-        store._settings = replace(store._settings, busy_seconds=0.01, poll_seconds=0.02)
+        busy_seconds = store._settings.busy_seconds if self.lock is None else BUSY_SECONDS
+        store._settings = replace(store._settings, busy_seconds=busy_seconds, poll_seconds=0.02)
         self.stores.append(store)
         return store
 
     async def cut_off(self) -> None:
-        """Lock the file."""
+        """Lock the file.
+
+        Until then stores wait for each other as they do in use: each holds the lock for a moment.
+        """
+        for store in self.stores:
+            if store._writer is not None and store._writer._file is not None:
+                store._writer._settings = replace(store._writer._settings, busy_seconds=BUSY_SECONDS)
+                store._writer._file._connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
         self.lock = sqlite3.connect(self.path, isolation_level=None)
         self.lock.execute("BEGIN EXCLUSIVE")
 
