@@ -49,9 +49,8 @@ class TestSQLiteStore(DeadLetterContract):
         Until then stores wait for each other as they do in use: each holds the lock for a moment.
         """
         for store in self.stores:
-            if store._writer is not None and store._writer._file is not None:
+            if store._writer is not None:
                 store._writer._settings = replace(store._writer._settings, busy_seconds=BUSY_SECONDS)
-                store._writer._file._connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
         self.lock = sqlite3.connect(self.path, isolation_level=None)
         self.lock.execute("BEGIN EXCLUSIVE")
 
