@@ -213,6 +213,7 @@ class Courier:
     def cut(self) -> None:
         """End without the answer that is still waited for."""
         self._close_by = min(self._close_by, self._clock.now())
+        self.link.abort()  # first: the library would close the connection in order, for which TLS waits
         if self._exchanging is not None:
             self._exchanging.cancel()
 
