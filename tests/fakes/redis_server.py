@@ -5,6 +5,7 @@ for what is stopped, filled or protected; `TLSRedisServer` speaks TLS.
 """
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -22,7 +23,7 @@ import pytest
 import redis
 import trustme
 
-__all__ = ["RedisServer", "TLSRedisServer", "needs_redis", "redis_server"]
+__all__ = ["RedisServer", "TLSRedisServer", "knows_tls", "needs_redis", "redis_server"]
 
 PROGRAM = shutil.which("redis-server") or shutil.which("valkey-server")
 
@@ -180,6 +181,15 @@ class TLSRedisServer(RedisServer):
         """Return where it speaks TLS; its own authority is trusted unless the query says otherwise."""
         query = {"ssl_ca_certs": str(self.authority)} | query
         return f"rediss://{host}:{self.tls_port}/0?{urlencode(query)}"
+
+
+@functools.cache
+def knows_tls() -> bool:
+    """Tell whether the server was built with TLS: then it wants a certificate, and ends without one."""
+    assert PROGRAM is not None, MISSING
+    command = [PROGRAM, "--port", "0", "--tls-port", str(free_port())]
+    said = subprocess.run(command, stdout=subprocess.PIPE, timeout=10, check=False).stdout
+    return b"tls-cert-file" in said
 
 
 def free_port() -> int:

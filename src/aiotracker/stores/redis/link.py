@@ -174,7 +174,8 @@ class Link:
         self.peer: tuple[str, int] | None = None
         """Address and port of the last connection; None for a socket in the file system."""
         self._pid = os.getpid()
-        self._connections: list[AbstractConnection] = []
+        self._sockets: list[tuple[AbstractConnection, _Writer]] = []
+        """Of every connection, those too that the library has left: over TLS they wait for a last answer."""
         self._client = self._build()
         for name in _FILES:  # here alone: one that is missing later is a trouble of the world
             path = self._client.connection_pool.connection_kwargs.get(name)
@@ -202,10 +203,16 @@ class Link:
 
     async def _connected(self, connection: AbstractConnection) -> None:
         """Take note of a connection before its first command."""
-        self._connections = [each for each in self._connections if _writer(each) is not None]
-        self._connections.append(connection)
-        await connection.on_connect()
+        known, self._sockets = self._sockets, []
+        for earlier, its_writer in known:
+            if _writer(earlier) is its_writer:
+                self._sockets.append((earlier, its_writer))
+            else:
+                _drop(earlier, its_writer)
         writer = _writer(connection)
+        if writer is not None:
+            self._sockets.append((connection, writer))
+        await connection.on_connect()
         peer = writer and writer.get_extra_info("peername")
         self.peer = tuple(peer[:2]) if isinstance(peer, tuple) else None
 
@@ -240,26 +247,18 @@ class Link:
             os.getpid() != self._pid
         ):  # even to forget a socket on a loop that a fork has copied would reach the parent
             return
-        connections, self._connections = self._connections, []
-        for connection in connections:
-            writer = _writer(connection)
-            if writer is not None:
-                with contextlib.suppress(Exception):
-                    writer.transport.abort()
-                with contextlib.suppress(Exception):
-                    # Or it complains of being open when it is collected.
-                    connection._close()  # type: ignore[no-untyped-call]  # noqa: SLF001
+        dropped, self._sockets = self._sockets, []
+        for connection, writer in dropped:
+            _drop(connection, writer)
 
     def leave(self) -> None:
         """End the connections of a loop that runs no more, as far as that goes; in a forked child, none."""
         _left.append(self)
         if os.getpid() != self._pid:
             return
-        for connection in self._connections:
-            writer = _writer(connection)
-            if writer is not None:
-                with contextlib.suppress(Exception):
-                    writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        for _, writer in self._sockets:
+            with contextlib.suppress(Exception):
+                writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 _left: Final[list[Link]] = []
@@ -354,6 +353,16 @@ def _refusal(url: str, error: Exception) -> ConfigurationError:
 def _writer(connection: AbstractConnection) -> _Writer | None:
     """Return the stream of a connection; None when it is closed."""
     return getattr(connection, "_writer", None)
+
+
+def _drop(connection: AbstractConnection, writer: _Writer) -> None:
+    """End a connection at once, and have the library forget it if it has not."""
+    with contextlib.suppress(Exception):
+        writer.transport.abort()
+    if _writer(connection) is writer:
+        with contextlib.suppress(Exception):
+            # Or it complains of being open when it is collected.
+            connection._close()  # type: ignore[no-untyped-call]  # noqa: SLF001
 
 
 def trouble(error: BaseException) -> RedisTrouble:
