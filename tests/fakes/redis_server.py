@@ -25,7 +25,9 @@ import trustme
 
 __all__ = ["RedisServer", "TLSRedisServer", "knows_tls", "needs_redis", "redis_server"]
 
-PROGRAM = shutil.which("redis-server") or shutil.which("valkey-server")
+PROGRAM = (
+    os.environ.get("AIOTRACKER_REDIS_SERVER") or shutil.which("redis-server") or shutil.which("valkey-server")
+)
 
 SOCKET = "redis.sock"  # by which a test reaches it whatever becomes of its port
 
