@@ -13,6 +13,7 @@ from aiotracker.testing import RecordingHost
 from aiotracker.testing.records import LARGE, make_record, names
 
 PATIENCE = 10.0
+SHARING_SECONDS = 1.0  # that stores wait for each other: whoever has the lock may lose the processor
 
 
 @dataclass
@@ -21,16 +22,18 @@ class Bench:
 
     Attributes:
         path: of the file.
+        busy_seconds: that a store waits for a lock of somebody else.
         hosts: of the stores that were opened, by themselves.
     """
 
     path: Path
+    busy_seconds: float = 0.01
     hosts: dict[SQLiteStore, RecordingHost] = field(default_factory=dict)
 
     def make(self, **settings: Any) -> SQLiteStore:
         """Return another store on the file."""
         store = SQLiteStore(self.path, **settings)
-        store._settings = replace(store._settings, busy_seconds=0.01, poll_seconds=0.02)
+        store._settings = replace(store._settings, busy_seconds=self.busy_seconds, poll_seconds=0.02)
         return store
 
     async def open(self, store: SQLiteStore | None = None, **settings: Any) -> SQLiteStore:

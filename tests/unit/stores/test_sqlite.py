@@ -18,7 +18,7 @@ from aiotracker.stores.sqlite.writer import Writer
 from aiotracker.testing import RecordingHost
 from aiotracker.testing.records import LARGE, make_record, names
 from tests import stages
-from tests.unit.stores.conftest import Bench
+from tests.unit.stores.conftest import SHARING_SECONDS, Bench
 
 
 def threads() -> set[threading.Thread]:
@@ -97,6 +97,7 @@ async def test_a_file_of_somebody_else_is_left_alone(bench: Bench, statement: st
 
 async def test_stores_that_begin_a_file_together_do_not_disturb_each_other(bench: Bench) -> None:
     """As the workers of a service do, the first time that it starts."""
+    bench.busy_seconds = SHARING_SECONDS
     stores = [bench.make() for _ in range(4)]
     async with anyio.create_task_group() as tasks:
         for store in stores:

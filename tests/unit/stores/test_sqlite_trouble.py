@@ -22,7 +22,7 @@ from aiotracker.stores.sqlite.file import DamagedFileError, SQLiteFile
 from aiotracker.stores.sqlite.requests import Ending
 from aiotracker.stores.sqlite.trouble import Trouble
 from aiotracker.testing.records import names
-from tests.unit.stores.conftest import Bench
+from tests.unit.stores.conftest import SHARING_SECONDS, Bench
 
 
 def beside(path: Path) -> list[str]:
@@ -344,6 +344,7 @@ async def test_few_damaged_files_are_kept(bench: Bench) -> None:
 
 async def test_of_several_stores_one_sets_a_file_aside(bench: Bench) -> None:
     """The others go on with the new one, and count nothing a second time."""
+    bench.busy_seconds = SHARING_SECONDS
     one, other = await bench.open(), await bench.open()
     await bench.put(one, "abc", size=30_000)
     await bench.until(lambda: other.backlog().events == 3)
@@ -416,6 +417,7 @@ def test_damage_anywhere_stops_nothing(tmp_path: Path, seed: int | None) -> None
 @pytest.mark.parametrize("is_replaced", [False, True])
 async def test_a_file_that_was_removed_is_begun_anew(bench: Bench, is_replaced: bool) -> None:  # noqa: FBT001
     """What waited in it is moved, once, by whichever store; what is in flight is settled by its holder."""
+    bench.busy_seconds = SHARING_SECONDS
     one, other = await bench.open(), await bench.open()
     await bench.put(one, "abcdefg")
     await one.reject(await bench.lease(one, 1), DropReason.REJECTED, "why")
