@@ -1,6 +1,8 @@
 """What the tests of the SQLite store share: stores that look often and wait for nobody."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,14 @@ class Bench:
     def reasons(self, store: SQLiteStore) -> list[str]:
         """Return the reasons of what a store had to say, in their order and each once."""
         return list(dict.fromkeys(line.reason for line in self.hosts[store].lines))
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Write to a file, and take one's time."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
 
 
 @pytest.fixture

@@ -22,20 +22,12 @@ from aiotracker.stores.sqlite.file import DamagedFileError, SQLiteFile
 from aiotracker.stores.sqlite.requests import Ending
 from aiotracker.stores.sqlite.trouble import Trouble
 from aiotracker.testing.records import names
-from tests.unit.stores.conftest import SHARING_SECONDS, Bench
+from tests.unit.stores.conftest import SHARING_SECONDS, Bench, locked
 
 
 def beside(path: Path) -> list[str]:
     """Return the names of what lies beside a file, without what SQLite keeps there."""
     return sorted(each.name for each in path.parent.iterdir() if not each.name.endswith(("-wal", "-shm")))
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Write to a file, and take one's time."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        yield
 
 
 @contextmanager
@@ -86,6 +78,12 @@ def overwrite(path: Path, offset: int, text: bytes) -> None:
     with path.open("r+b") as file:
         file.seek(offset)
         file.write(text)
+
+
+def remove(path: Path) -> None:
+    """Remove a file with its companions, which come first: a new one with its own may be begun at once."""
+    for each in sorted(path.parent.iterdir(), reverse=True):
+        each.unlink()
 
 
 # -- what passes --------------------------------------------------------------------------------------
@@ -424,8 +422,7 @@ async def test_a_file_that_was_removed_is_begun_anew(bench: Bench, is_replaced: 
     taken = await bench.lease(one, 2)
     others = await bench.lease(other, 1)
 
-    for each in bench.path.parent.iterdir():
-        each.unlink()
+    remove(bench.path)
     if is_replaced:
         third = await bench.open()
         await bench.put(third, "h")
@@ -469,13 +466,9 @@ async def test_a_removed_file_that_cannot_be_read_costs_what_waited_in_it(bench:
     await bench.close(store)
     await bench.open(store)
     lease = await bench.lease(store, 2)
-    with bench.path.open("r+b") as file:
-        for each in bench.path.parent.iterdir():
-            each.unlink()
-        file.seek(100)
-        file.write(b"\0" * 290_000)
-        file.flush()
-        await bench.until(lambda: bool(bench.hosts[store].losses))
+    overwrite(bench.path, 100, b"\0" * 290_000)  # nobody reads it before it is gone, and it is moved at once
+    remove(bench.path)
+    await bench.until(lambda: bool(bench.hosts[store].losses))
 
     assert (8, 2) == (bench.hosts[store].lost_count, await store.ack(lease))
     await bench.put(store, "k")
