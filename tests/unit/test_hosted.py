@@ -31,6 +31,7 @@ from tests.stages import Backend
 
 THREADS = 8
 NAME = "aiotracker hosted"  # of the thread
+PATIENCE = 3.0  # seconds that half a second may take on a busy machine; without a deadline it is 5 s
 
 
 def own_threads() -> list[threading.Thread]:
@@ -281,7 +282,7 @@ def test_a_collector_that_hangs_cannot_hold_a_caller(host: Host) -> None:
 
     assert 1 == remaining
     assert {"shutdown_deadline": 2} == host.events.last_report.dropped
-    assert seconds < 1.0
+    assert seconds < PATIENCE
 
 
 def test_a_loop_that_is_stuck_cannot_hold_a_caller() -> None:
@@ -307,7 +308,7 @@ def test_a_loop_that_is_stuck_cannot_hold_a_caller() -> None:
     for thread in own_threads():
         thread.join(5)
 
-    assert 0.4 < seconds < 1.5
+    assert 0.4 < seconds < PATIENCE
     assert 1 == remaining
 
 
