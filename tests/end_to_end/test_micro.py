@@ -4,6 +4,7 @@ import argparse
 import json
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -235,12 +236,13 @@ def test_answers_do_not_wait_for_acknowledgements(client: httpx.Client) -> None:
     """Nagle's algorithm is off: with it, each answer takes 40 ms."""
     client.get("/health")
 
-    start = time.perf_counter()
-    for _ in range(20):
+    elapsed = []
+    for _ in range(21):
+        start = time.perf_counter()
         client.get("/health")
-    elapsed = time.perf_counter() - start
+        elapsed.append(time.perf_counter() - start)
 
-    assert elapsed < 20 * 0.04
+    assert statistics.median(elapsed) < 0.04  # a busy machine delays some answers
 
 
 def test_two_micros_know_nothing_of_each_other() -> None:
