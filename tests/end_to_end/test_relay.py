@@ -191,8 +191,12 @@ def test_a_collector_that_comes_back_gets_everything(events_db: str, tmp_path: P
     health = tmp_path / "health"
     options = ("--health-file", str(health), "--progress-interval", "0.1")
 
+    def is_told() -> bool:
+        return any("100 waiting (the oldest for " in line and "degraded" in line for line in relay.said)
+
     with relaying(events_db, f"http://127.0.0.1:{port}", *options, log=tmp_path / "log") as relay:
         wait_until(lambda: health.exists() and health.read_text().startswith("degraded\nhttp://127.0.0.1"))
+        wait_until(is_told)  # not while it tries again, and has them in flight
         with Micro(port=port) as micro:
             wait_until(lambda: micro.all()["total"] == len(ids))
             wait_until(lambda: "ok\n" == health.read_text())
@@ -201,7 +205,7 @@ def test_a_collector_that_comes_back_gets_everything(events_db: str, tmp_path: P
 
     assert sorted(ids) == sorted(received)
     assert (0, False) == (code, health.exists())
-    assert any("100 waiting (the oldest for " in line and "degraded" in line for line in relay.said)
+    assert is_told()
 
 
 @needs_redis
