@@ -43,6 +43,15 @@ class TestSQLiteStore(DeadLetterContract):
         self.stores.append(store)
         return store
 
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass, and have every store that learns of it renew what it has leased."""
+        await super().pass_time(seconds)
+        for store in self.stores:
+            opening = self._openings.get(id(store))
+            if opening is not None and not opening.is_still and store._writer is not None:
+                writer, clock = store._writer, opening.clock
+                await self.until(lambda: not writer._mine or writer._renew_at > clock.now())  # noqa: B023 - at once
+
     async def cut_off(self) -> None:
         """Lock the file.
 
