@@ -50,7 +50,7 @@ class TestSQLiteStore(DeadLetterContract):
             opening = self._openings.get(id(store))
             if opening is not None and not opening.is_still and store._writer is not None:
                 writer, clock = store._writer, opening.clock
-                await self.until(lambda: not writer._mine or writer._renew_at > clock.now())  # noqa: B023 - at once
+                await self.until(lambda: not writer._standby.leased or writer._renew_at > clock.now())  # noqa: B023 - at once
 
     async def cut_off(self) -> None:
         """Lock the file.
