@@ -116,7 +116,7 @@ def test_micro_says_that_its_port_is_in_use() -> None:
 
 def test_ctrl_c_ends_the_demo_and_its_collector() -> None:
     """An interrupted demo says so, and leaves no process behind."""
-    with started(*AIOTRACKER, "demo", "--events", "1000000") as process:
+    with started(*AIOTRACKER, "demo", "--events", "300000") as process:
         url = line_of(process, "A collector listens on ").split()[4].strip(",")
         line_of(process, "Burst: ")
 
