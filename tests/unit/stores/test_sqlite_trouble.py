@@ -360,7 +360,7 @@ async def test_of_several_stores_one_sets_a_file_aside(bench: Bench) -> None:
     assert 1 == len([name for name in beside(bench.path) if ".corrupt-" in name])
 
 
-@pytest.mark.parametrize("seed", [610576810, None], ids=["out of order", "random"])
+@pytest.mark.parametrize("seed", [610576810, 276233168, None], ids=["out of order", "too big", "random"])
 def test_damage_anywhere_stops_nothing(tmp_path: Path, seed: int | None) -> None:
     """Bytes at random offsets: the file is set aside, or it is not noticed, and events go on either way."""
     seed = seed or int(os.environ.get("SEED") or random.randrange(10**9))
@@ -509,6 +509,7 @@ def sqlite_error(code: int, message: str = "text") -> sqlite3.Error:
         (sqlite_error(10 | 3 << 8), ("input/output", False, True, True)),
         (sqlite_error(14), ("cannot open", False, True, False)),
         (sqlite_error(11), ("damaged", True, True, False)),
+        (sqlite_error(18), ("damaged", True, True, False)),
         (sqlite_error(26), ("damaged", True, True, False)),
         (sqlite_error(1, "no such table: state"), ("damaged", True, True, False)),
         (sqlite_error(1, "near SELECT: syntax error"), ("other", False, True, False)),

@@ -28,8 +28,11 @@ _REASONS: Final = {
 }
 """By SQLite's primary result code: a reason for the log, and what to tell a person."""
 
-_DAMAGE: Final = frozenset({11, 19, 20, 24, 26})
-"""SQLITE_CORRUPT, _CONSTRAINT, _MISMATCH, _FORMAT, _NOTADB: nothing of ours makes them in a sound file."""
+_DAMAGE: Final = frozenset({11, 18, 19, 20, 24, 26})
+"""SQLITE_CORRUPT, _TOOBIG, _CONSTRAINT, _MISMATCH, _FORMAT, _NOTADB: not of our making in a sound file.
+
+Too big is a gigabyte, which no lease comes near.
+"""
 _DAMAGED_SCHEMA: Final = re.compile(
     "no such (table|column)|unsupported file format|has \\d+ columns|text encoding"
 )
