@@ -55,7 +55,7 @@ def test_two_services_on_one_store_deliver_each_event_once(
     )
 
 
-@on(PLACES, quick=0.3, full=2.0)
+@on(PLACES, quick=1.0, full=2.0)
 def test_what_a_dead_relay_had_leased_comes_back(
     place: Place, at_home: Callable[[Place], Household], size: float, fault_report: FaultReport
 ) -> None:
