@@ -28,7 +28,7 @@ class TestRedisStore(DeadLetterContract):
     """It is shared by machines, and counts time by the clock of its server."""
 
     is_bounded_in_bytes = False
-    lease_seconds = 0.2
+    lease_seconds = 0.5  # of real time: a store that loses the processor for so long loses its leases
     max_dead_letters = 20
 
     @pytest.fixture(autouse=True)
