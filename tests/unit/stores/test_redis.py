@@ -294,6 +294,7 @@ async def test_restarts_under_load_lose_nothing() -> None:
                     await anyio.sleep(0.1)
                     await anyio.to_thread.run_sync(server.start)
                 await anyio.sleep(0.2)
+                await until(lambda: len(put) > 100)
                 done.set()
 
         assert len(put) > 100
