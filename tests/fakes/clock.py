@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, contextmanager
 import anyio
 import trio
 
+import aiotracker.delivery.session  # noqa: F401 - or a thread imports it, for the first tracker: settle() sees tasks
+
 CALM_ROUNDS = 3  # a callback may make a task runnable that the round before found waiting
 MAX_ROUNDS = 20_000  # more than any test needs; what goes on longer is a loop that never waits
 
