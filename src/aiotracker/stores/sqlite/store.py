@@ -57,9 +57,10 @@ class SQLiteStore(DurableStore):
     be on a network file system. While the file cannot be used (a full disk, no permission, a lock), records
     wait in memory, within the bounds of the buffer, and are sent from there.
 
-    The bound is on the pages of the file that are in use. Beside them there is the log of at most 4 MiB, and
-    as much as what one buffer takes up, which may come in before the bound is noticed. The file gets no
-    smaller while it is open: room that is freed is used again.
+    The bound is on the pages of the file that are in use. Beside them there is as much as what one buffer
+    takes up, which may come in before the bound is noticed, and the log: 4 MiB, and the transaction that goes
+    beyond them, which may put as much and remove as much to make room. The file gets no smaller while it is
+    open: room that is freed is used again.
     """
 
     def __init__(
