@@ -188,7 +188,7 @@ class Intake(ABC):
             by: clock seconds at which closing is to be over; the store has a little more when that is near.
         """
         by = max(by, self._clock.now() + STORE_CLOSE_SECONDS)
-        why = "it did not answer in time"
+        failure: Exception = TimeoutError("it did not answer in time")
         try:
             with self._clock.move_on_at(by, shield=True):
                 await self._settlement.reclaimed()
@@ -196,13 +196,10 @@ class Intake(ABC):
                 await self._settlement.discarded(by)
                 return
         except Exception as error:  # noqa: BLE001 - a user's store; nothing of it reaches the host
-            why = str(error)
-            self._log.say(
-                logging.ERROR, "close", type(error).__name__, f"the store failed to close: {why}", error=error
-            )
-        self._settlement.lost(
-            self._unsafe_events(), DropReason.SHUTDOWN_DEADLINE, f"the store failed to close: {why}"
-        )
+            failure = error
+        message = f"the store failed to close: {failure}"
+        self._log.say(logging.ERROR, "close", type(failure).__name__, message, error=failure)
+        self._settlement.lost(self._unsafe_events(), DropReason.SHUTDOWN_DEADLINE, message)
 
     def _unsafe_events(self) -> int:
         """Return how many events end with this process."""
