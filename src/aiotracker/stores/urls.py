@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 
 from aiotracker.errors import ConfigurationError
 from aiotracker.stores.redis import RedisStore
-from aiotracker.stores.redis.link import address_of, check_url
+from aiotracker.stores.redis.address import address_of, check_url
 from aiotracker.stores.sqlite import SQLiteStore
 
 __all__ = ["sqlite_path", "store_of"]

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from aiotracker import ConfigurationError, RedisStore
 from aiotracker.stores import store_of
+from aiotracker.stores.redis.address import address_of
 from aiotracker.stores.redis.courier import BASE_DELAY, MAX_DELAY, backoff
-from aiotracker.stores.redis.link import Link, address_of, load_redis, trouble
+from aiotracker.stores.redis.link import Link, load_redis
+from aiotracker.stores.redis.trouble import trouble
 from aiotracker.testing import RecordingHost
 from tests.stages import run
 

@@ -19,15 +19,17 @@ from aiotracker.runtime import current_loop
 from aiotracker.stores.base import CLOSE_GRACE_SECONDS
 from aiotracker.stores.durable import Held
 from aiotracker.stores.redis import streams
+from aiotracker.stores.redis.address import address_of
 from aiotracker.stores.redis.arrivals import Arrivals
 from aiotracker.stores.redis.courier import GRACE_SECONDS, Courier, Errand, Orders
 from aiotracker.stores.redis.departures import Departures
 from aiotracker.stores.redis.groups import Groups
 from aiotracker.stores.redis.holdings import Holdings
-from aiotracker.stores.redis.link import Link, RedisTrouble, address_of, send_now
+from aiotracker.stores.redis.link import Link, send_now
 from aiotracker.stores.redis.overview import Overview
 from aiotracker.stores.redis.parts import parts
 from aiotracker.stores.redis.streams import Streams
+from aiotracker.stores.redis.trouble import RedisTrouble
 from aiotracker.stores.redis.walltime import WallTime
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ import anyio
 
 from aiotracker.runtime import Wakeup
 from aiotracker.stores.redis import streams
-from aiotracker.stores.redis.link import RedisTrouble
+from aiotracker.stores.redis.trouble import RedisTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from aiotracker.errors import ConfigurationError
-from aiotracker.stores.redis.link import check_url
+from aiotracker.stores.redis.address import check_url
 
 __all__ = ["Settings"]
 

@@ -13,9 +13,10 @@ from aiotracker.stores.base import Lease
 from aiotracker.stores.durable import DurableStore, Group
 from aiotracker.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_EVENTS
 from aiotracker.stores.redis import streams
+from aiotracker.stores.redis.address import address_of
 from aiotracker.stores.redis.consumer import Consumer
 from aiotracker.stores.redis.groups import Memory
-from aiotracker.stores.redis.link import address_of, load_redis
+from aiotracker.stores.redis.link import load_redis
 from aiotracker.stores.redis.parts import chunks
 from aiotracker.stores.redis.settings import Settings
 
