@@ -56,11 +56,21 @@ def test_what_cannot_work_is_refused(setting: str, value: object) -> None:
     assert setting == caught.value.setting
 
 
-def test_sqlite_is_not_imported_before_it_is_used() -> None:
+def test_what_only_an_open_store_needs_is_not_imported_before() -> None:
     """Who keeps events in memory pays nothing."""
-    code = "import sys, aiotracker; aiotracker.SQLiteStore('events.db'); sys.exit('sqlite3' in sys.modules)"
+    code = """
+import sys, aiotracker
+aiotracker.SQLiteStore("events.db"), aiotracker.RedisStore("redis://localhost")
+for name in "sqlite3", "aiotracker.stores.sqlite.writer", "redis", "aiotracker.stores.redis.consumer":
+    print(name if name in sys.modules else "", end="")
+"""
 
-    assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
+    assert (
+        ""
+        == subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        ).stdout.strip()
+    )
 
 
 async def test_a_folder_is_refused(bench: Bench) -> None:

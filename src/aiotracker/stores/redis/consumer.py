@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 
     from aiotracker.runtime import DetachedTask, Loop
     from aiotracker.stores.base import Lease, StoreHost
+    from aiotracker.stores.dead_letters import DeadLetter
     from aiotracker.stores.durable import Group
-    from aiotracker.stores.redis.groups import Memory
+    from aiotracker.stores.redis.memory import Memory
     from aiotracker.stores.redis.settings import Settings
     from aiotracker.stores.redis.streams import Command, Look, Reply
 
@@ -221,6 +222,14 @@ class Consumer:
         if isinstance(reply, RedisTrouble):
             raise ConnectionError(f"{link.address} {reply}") from reply
         return reply
+
+    async def letters(self, after: str, limit: int) -> Sequence[DeadLetter]:
+        """Return dead letters, the oldest ones after one of them.
+
+        Raises:
+            ConnectionError: Redis is away, or refuses.
+        """
+        return streams.letters(await self.ask(self.streams.letters(after, limit)))
 
     def account(self) -> None:
         """Say what is committed now."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aiotracker.stores.durable import Group
@@ -14,38 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from aiotracker.stores.base import Lease
-    from aiotracker.stores.durable import Held
+    from aiotracker.stores.redis.memory import Memory
     from aiotracker.stores.redis.streams import Command, Streams
     from aiotracker.stores.redis.walltime import WallTime
 
-__all__ = ["Groups", "Memory"]
+__all__ = ["Groups"]
 
 ROUND_PARTS: Final = 2  # of a round: what a slow line has to carry before the answer is late
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What is needed of the memory in front of Redis.
-
-    Attributes:
-        waiting: how many records wait there.
-        take_group: take everything that waits.
-        committed: forget a part of a group, which is safe.
-        failed: keep a part, or the commits of a group.
-        take_evictions: how many records are to make room in Redis; asked again, only those that came since.
-        add_evictions: so many are still to make room.
-        held: what is committed, as was noted last.
-        note: remember what is committed.
-    """
-
-    waiting: Callable[[], int]
-    take_group: Callable[[], Group]
-    committed: Callable[[Group], None]
-    failed: Callable[[Group], None]
-    take_evictions: Callable[[], int]
-    add_evictions: Callable[[int], None]
-    held: Callable[[], Held]
-    note: Callable[[Held], None]
 
 
 class Groups:

@@ -12,11 +12,8 @@ from aiotracker.runtime import current_loop, is_asyncio
 from aiotracker.stores.base import Lease
 from aiotracker.stores.durable import DurableStore, Group
 from aiotracker.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_EVENTS
-from aiotracker.stores.redis import streams
 from aiotracker.stores.redis.address import address_of
-from aiotracker.stores.redis.consumer import Consumer
-from aiotracker.stores.redis.groups import Memory
-from aiotracker.stores.redis.link import load_redis
+from aiotracker.stores.redis.memory import Memory
 from aiotracker.stores.redis.parts import chunks
 from aiotracker.stores.redis.settings import Settings
 
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
     from aiotracker.policy.reasons import DropReason
     from aiotracker.stores.base import StoreHost
     from aiotracker.stores.dead_letters import DeadLetter
+    from aiotracker.stores.redis.consumer import Consumer
 
 __all__ = ["RedisStore"]
 
@@ -130,7 +128,7 @@ class RedisStore(DurableStore):
                 "event_store", self, "redis knows asyncio only: run on asyncio or uvloop, not on trio"
             )
         loop = current_loop()
-        await loop.import_in_thread(load_redis)
+        await loop.import_in_thread(_import_consumer)
         self._shut()
         memory = Memory(
             waiting=lambda: self._memory.backlog().events,
@@ -142,7 +140,8 @@ class RedisStore(DurableStore):
             held=lambda: self._held,
             note=self._note_held,
         )
-        self._consumer = consumer = Consumer(self._settings, memory, host, loop, f"aiotracker {self!r}")
+        build = _import_consumer()
+        self._consumer = consumer = build(self._settings, memory, host, loop, f"aiotracker {self!r}")
         try:
             await consumer.wait_a_little()
         except BaseException:  # cancelled: nobody will close it, and the next opening must not meet it
@@ -342,8 +341,7 @@ class RedisStore(DurableStore):
         Raises:
             ConnectionError: Redis is away, or refuses.
         """
-        consumer = self._reader()
-        return streams.letters(await consumer.ask(consumer.streams.letters(after, limit)))
+        return await self._reader().letters(after, limit)
 
     async def replay(self, letters: Sequence[DeadLetter]) -> int:
         """Put letters back among the events to be sent; return how many there were. No bound refuses them.
@@ -375,3 +373,12 @@ class RedisStore(DurableStore):
         if self._consumer is None:
             raise ConnectionError(f"{self!r} is not open")
         return self._consumer
+
+
+def _import_consumer() -> type[Consumer]:
+    """Import redis, and what only an open store needs."""
+    from aiotracker.stores.redis.consumer import Consumer
+    from aiotracker.stores.redis.link import load_redis
+
+    load_redis()
+    return Consumer

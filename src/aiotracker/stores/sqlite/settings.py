@@ -8,12 +8,25 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aiotracker.stores.sqlite.transaction import Bounds
-
-__all__ = ["Settings"]
+__all__ = ["Bounds", "Settings"]
 
 POLL_SECONDS: Final = 0.25
 BUSY_SECONDS: Final = 0.5  # other processes write for milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much the file may hold.
+
+    Attributes:
+        used_bytes: of the file.
+        letters: dead letters.
+        letters_bytes: bytes of dead letters.
+    """
+
+    used_bytes: int
+    letters: int
+    letters_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

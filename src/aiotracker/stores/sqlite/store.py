@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
@@ -18,9 +19,7 @@ from aiotracker.stores.durable import EVERYTHING, DurableStore, Group, Held
 from aiotracker.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_EVENTS
 from aiotracker.stores.sqlite.memory import Memory, Permit
 from aiotracker.stores.sqlite.requests import Ask, Deed, Ending, Leasing, Opening, Reclaiming, Settling
-from aiotracker.stores.sqlite.settings import Settings
-from aiotracker.stores.sqlite.transaction import Bounds
-from aiotracker.stores.sqlite.writer import Writer
+from aiotracker.stores.sqlite.settings import Bounds, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from aiotracker.stores.base import StoreHost
     from aiotracker.stores.sqlite.requests import Request
     from aiotracker.stores.sqlite.transaction import Transaction
+    from aiotracker.stores.sqlite.writer import Writer
 
 __all__ = ["SQLiteStore"]
 
@@ -135,6 +135,8 @@ class SQLiteStore(DurableStore):
         if leases := self._leave():  # a closing was cancelled
             host.lost(sum(map(len, leases)), DropReason.STORE_ERROR, "closing was cut short", leases)
         loop, permit = current_loop(), Permit()
+        if "aiotracker.stores.sqlite.writer" not in sys.modules:
+            await loop.import_in_thread(_import_writer)
         memory = Memory(
             take_group=permit.cover(self._take_group, Group((), ())),
             evictions=permit.cover(self._evictions, (0, 0)),
@@ -145,7 +147,7 @@ class SQLiteStore(DurableStore):
             take_back=permit.cover(self._take_back_volatile, 0),
             put_back=permit.cover(self._put_back, None),
         )
-        writer = Writer(self._settings, memory, host, loop)
+        writer = _import_writer()(self._settings, memory, host, loop)
         opening = Opening(loop, None)
         writer.submit(opening)
         writer.start()
@@ -350,6 +352,13 @@ class SQLiteStore(DurableStore):
             raise OSError(f"{self._settings.path} is not open")
         answers = await self._ask(Ask(self._caller(), function))
         return answers[0]
+
+
+def _import_writer() -> type[Writer]:
+    """Import what only an open store needs."""
+    from aiotracker.stores.sqlite.writer import Writer
+
+    return Writer
 
 
 def _numbers(letters: Sequence[DeadLetter]) -> list[int]:

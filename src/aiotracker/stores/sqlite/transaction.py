@@ -18,30 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from aiotracker.stores.sqlite.file import Letter, SQLiteFile, State
+    from aiotracker.stores.sqlite.settings import Bounds
     from aiotracker.stores.sqlite.spans import Lane
 
-__all__ = ["Bounds", "Moment", "Transaction"]
+__all__ = ["Moment", "Transaction"]
 
 LETTERS_PART: Final = 16  # of all are removed at once when they take up too many bytes
 WASTE: Final = 3  # times their size is what records take up in a file at most, its pages half empty
 EVICTED_AT_ONCE: Final = 500  # records; what is evicted is read first, for those who want to know
 EVICTED_BYTES: Final = 1024 * 1024  # likewise
 _AROUND: Final = record_bytes(b"")
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How much the file may hold.
-
-    Attributes:
-        used_bytes: of the file.
-        letters: dead letters.
-        letters_bytes: bytes of dead letters.
-    """
-
-    used_bytes: int
-    letters: int
-    letters_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
