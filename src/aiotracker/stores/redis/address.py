@@ -19,6 +19,7 @@ ESCAPES: Final = (
     "has a character where none of its kind can be: in users, passwords, paths and arguments write "
     "%2F for /, %3F for ?, %23 for #, %40 for @ and %5B for ["
 )
+_PORT: Final = re.compile(r":\d{1,5}(?:/|$)")
 _START: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -49,7 +50,9 @@ def address_of(url: str) -> str:
     path, *query = re.split("[?#]", rest, maxsplit=1)
     if query and "@" in query[0]:  # it may stand before a host, or in a password
         return f"{start}…"
-    return start + (authority + path).rpartition("@")[2]
+    shown = (authority + path).rpartition("@")[2]
+    is_password = shown.startswith(":") and not _PORT.match(shown)  # whose @ is missing
+    return start + ("…" if is_password else shown)
 
 
 def has_tls(url: str) -> bool:
