@@ -9,7 +9,8 @@ import pytest
 
 from aiotracker import Kind
 from aiotracker.runtime import current_loop
-from aiotracker.stores.redis.courier import BASE_DELAY, Courier, Errand, Orders
+from aiotracker.stores.redis.courier import BASE_DELAY, Courier, Orders
+from aiotracker.stores.redis.errand import Errand
 from aiotracker.stores.redis.link import Link
 from aiotracker.stores.redis.streams import Command, Look, Streams
 from aiotracker.stores.redis.trouble import RedisTrouble

@@ -8,7 +8,7 @@ from aiotracker.policy.reasons import DropReason
 from aiotracker.protocol.record import ENCODING_VERSION, Kind
 from aiotracker.stores.base import Lease
 from aiotracker.stores.redis import streams
-from aiotracker.stores.redis.courier import Errand
+from aiotracker.stores.redis.errand import Errand
 from aiotracker.stores.redis.streams import Burial
 
 if TYPE_CHECKING:

@@ -21,8 +21,9 @@ from aiotracker.stores.durable import Held
 from aiotracker.stores.redis import streams
 from aiotracker.stores.redis.address import address_of
 from aiotracker.stores.redis.arrivals import Arrivals
-from aiotracker.stores.redis.courier import GRACE_SECONDS, Courier, Errand, Orders
+from aiotracker.stores.redis.courier import GRACE_SECONDS, Courier, Orders
 from aiotracker.stores.redis.departures import Departures
+from aiotracker.stores.redis.errand import Errand
 from aiotracker.stores.redis.groups import Groups
 from aiotracker.stores.redis.holdings import Holdings
 from aiotracker.stores.redis.link import Link, send_now

@@ -22,6 +22,7 @@ import anyio
 
 from aiotracker.runtime import Wakeup
 from aiotracker.stores.redis import streams
+from aiotracker.stores.redis.errand import Errand
 from aiotracker.stores.redis.trouble import RedisTrouble
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from aiotracker.stores.redis.link import Link
     from aiotracker.stores.redis.streams import Command, Look, Reply, Streams
 
-__all__ = ["Courier", "Errand", "Orders", "backoff"]
+__all__ = ["Courier", "Orders", "backoff"]
 
 POLL_SECONDS: Final = 0.25  # at most, between two looks at what others may have changed
 BASE_DELAY: Final = 0.1  # seconds
@@ -52,42 +53,6 @@ def backoff(failures: int, chance: float) -> float:
     """
     longest: float = min(MAX_DELAY, BASE_DELAY * 2 ** min(failures, 16))
     return longest * (1 + chance) / 2
-
-
-class Errand:
-    """One command, and what becomes of it."""
-
-    def __init__(
-        self,
-        command: Command,
-        receive: Callable[[Reply], None] | None = None,
-        *,
-        refuse: Callable[[], None] | None = None,
-        is_lasting: bool = False,
-    ) -> None:
-        """Describe an errand.
-
-        Args:
-            command: what Redis is to do.
-            receive: called with the reply, once, before anybody goes on.
-            refuse: called when Redis does not do it, or when nobody knows.
-            is_lasting: whether it is tried until it is done.
-        """
-        self.command: Command = command
-        self.receive: Callable[[Reply], None] | None = receive
-        self.refuse: Callable[[], None] | None = refuse
-        self.is_lasting: bool = is_lasting
-        self.reply: Reply = None
-        """What came back; None before."""
-        self._event = anyio.Event()
-
-    async def wait(self) -> None:
-        """Wait until it is done, or Redis is away."""
-        await self._event.wait()
-
-    def conclude(self) -> None:
-        """Let whoever waits go on."""
-        self._event.set()
 
 
 @dataclass(frozen=True, slots=True)

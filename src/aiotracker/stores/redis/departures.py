@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from aiotracker.protocol.record import Kind
-from aiotracker.stores.redis.courier import Errand
+from aiotracker.stores.redis.errand import Errand
 from aiotracker.stores.redis.parts import chunks
 from aiotracker.stores.redis.streams import Burial
 

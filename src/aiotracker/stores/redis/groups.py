@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from aiotracker.stores.durable import Group
-from aiotracker.stores.redis.courier import Errand
+from aiotracker.stores.redis.errand import Errand
 from aiotracker.stores.redis.parts import parts
 
 if TYPE_CHECKING:
