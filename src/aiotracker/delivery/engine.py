@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import anyio.lowlevel
 
+from aiotracker.delivery.closing import TRANSPORT_CLOSE_SECONDS
 from aiotracker.delivery.intake import Intake
 from aiotracker.delivery.report import Health, HealthStatus
 from aiotracker.policy.age import expired
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine"]
 
-TRANSPORT_CLOSE_SECONDS: Final = 0.2  # closing sockets is local; the rest is left to the garbage collector
 PAUSE_SECONDS: Final = 0.05  # for a shared store to learn what others have done
 DURABLE_MAX_AGE: Final = 24 * 3600.0  # seconds, where nothing else decides what is too old to be sent
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from aiotracker.delivery.admission import Verdict, Waiter
+from aiotracker.delivery.closing import CLOSE_GRACE
 from aiotracker.delivery.report import DeliveryReport, Health
 from aiotracker.delivery.statistics import Statistics
 from aiotracker.errors import DeliveryError, DeliveryTimeout, EventRefusedError, TrackerStateError
@@ -26,12 +27,6 @@ __all__ = ["Admitted", "Fanout"]
 
 Admitted: TypeAlias = "dict[Outlet, Verdict]"
 """What each emitter said to a record: True, or why it refused."""
-
-CLOSE_GRACE: Final = 0.8
-"""Seconds beyond the budget of closing, of which a store, callbacks and a transport each have their share.
-
-Only what is in trouble takes it up; whoever left earlier would not see what the deadline cost.
-"""
 
 
 class Fanout:

@@ -10,11 +10,17 @@ import logging
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final
 
+from aiotracker.delivery.closing import (
+    CALLBACKS_CLOSE_SECONDS,
+    CALLBACKS_GRACE_SECONDS,
+    STORE_CLOSE_SECONDS,
+    STORE_GRACE_SECONDS,
+)
 from aiotracker.delivery.report import Health, HealthStatus
 from aiotracker.policy.reasons import DropReason
 from aiotracker.protocol.record import record_bytes
 from aiotracker.runtime import Wakeup
-from aiotracker.stores.base import CLOSE_GRACE_SECONDS, InstantStore
+from aiotracker.stores.base import InstantStore
 
 if TYPE_CHECKING:
     from aiotracker.clock import Clock
@@ -31,9 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Intake"]
 
-STORE_CLOSE_SECONDS: Final = 0.2  # to make safe what is volatile, should closing have run out of time
-CALLBACKS_CLOSE_SECONDS: Final = 1.0  # for what callbacks are still to be told, within the closing budget
-CALLBACKS_GRACE_SECONDS: Final = 0.1  # beyond it, or nobody would be told of what the deadline cost
 PATIENCE: Final = 2  # commit timeouts after which a store that commits nothing is in trouble
 
 
@@ -192,7 +195,7 @@ class Intake(ABC):
         try:
             with self._clock.move_on_at(by, shield=True):
                 await self._settlement.reclaimed()
-            with self._clock.move_on_at(by + CLOSE_GRACE_SECONDS, shield=True):
+            with self._clock.move_on_at(by + STORE_GRACE_SECONDS, shield=True):
                 await self._settlement.discarded(by)
                 return
         except Exception as error:  # noqa: BLE001 - a user's store; nothing of it reaches the host

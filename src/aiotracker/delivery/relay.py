@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, Self
 import anyio
 
 from aiotracker.clock import SystemClock
+from aiotracker.delivery.closing import CLOSE_GRACE
 from aiotracker.delivery.emitter import Emitter
-from aiotracker.delivery.fanout import CLOSE_GRACE
 from aiotracker.delivery.report import Health, HealthStatus
 from aiotracker.errors import ConfigurationError, TrackerOpenError, TrackerStateError
 from aiotracker.stores.dead_letters import DeadLetterStore
