@@ -36,6 +36,7 @@ __all__ = [
     "at_exit",
     "current_loop",
     "forget_process",
+    "import_once",
     "is_asyncio",
     "is_cancelled",
     "is_on_loop",
@@ -139,6 +140,18 @@ def current_loop() -> Loop:
         if "trio" not in sys.modules:
             raise
     return TrioLoop()
+
+
+async def import_once(loop: Loop, module: str, function: Callable[[], object]) -> None:
+    """Run a function that imports a module in a thread, unless the module is there already.
+
+    Args:
+        loop: of the caller.
+        module: the last one that the function imports.
+        function: as for `Loop.import_in_thread()`.
+    """
+    if module not in sys.modules:
+        await loop.import_in_thread(function)
 
 
 def is_on_loop() -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from aiotracker.delivery.report import Health, HealthStatus
 from aiotracker.delivery.statistics import Ledger
 from aiotracker.errors import ConfigurationError, TrackerOpenError
+from aiotracker.runtime import import_once
 from aiotracker.stores.base import EventStore
 
 if TYPE_CHECKING:
@@ -104,8 +104,7 @@ class Outlet(ABC):
 
     async def _import(self, loop: Loop) -> type[Session]:
         """Import all that only an open place needs, in a thread: it takes some 30 ms."""
-        if "aiotracker.delivery.session" not in sys.modules:
-            await loop.import_in_thread(_import_session)
+        await import_once(loop, "aiotracker.delivery.session", _import_session)
         return _import_session()
 
     async def _start(self, loop: Loop, clock: Clock, sending: Sending | None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiotracker.errors import ConfigurationError
 from aiotracker.protocol.record import Kind
-from aiotracker.runtime import current_loop, is_asyncio
+from aiotracker.runtime import current_loop, import_once, is_asyncio
 from aiotracker.stores.base import Lease
 from aiotracker.stores.durable import DurableStore, Group
 from aiotracker.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_EVENTS
@@ -128,7 +128,7 @@ class RedisStore(DurableStore):
                 "event_store", self, "redis knows asyncio only: run on asyncio or uvloop, not on trio"
             )
         loop = current_loop()
-        await loop.import_in_thread(_import_consumer)
+        await import_once(loop, "aiotracker.stores.redis.consumer", _import_consumer)
         self._shut()
         memory = Memory(
             waiting=lambda: self._memory.backlog().events,
@@ -377,8 +377,9 @@ class RedisStore(DurableStore):
 
 def _import_consumer() -> type[Consumer]:
     """Import redis, and what only an open store needs."""
-    from aiotracker.stores.redis.consumer import Consumer
     from aiotracker.stores.redis.link import load_redis
 
     load_redis()
+    from aiotracker.stores.redis.consumer import Consumer
+
     return Consumer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
@@ -12,7 +11,7 @@ from aiotracker.clock import SystemClock
 from aiotracker.errors import ConfigurationError
 from aiotracker.policy.reasons import DropReason
 from aiotracker.protocol.record import Kind, Record
-from aiotracker.runtime import current_loop
+from aiotracker.runtime import current_loop, import_once
 from aiotracker.stores.base import CLOSE_GRACE_SECONDS, Lease
 from aiotracker.stores.dead_letters import DeadLetter
 from aiotracker.stores.durable import EVERYTHING, DurableStore, Group, Held
@@ -135,8 +134,7 @@ class SQLiteStore(DurableStore):
         if leases := self._leave():  # a closing was cancelled
             host.lost(sum(map(len, leases)), DropReason.STORE_ERROR, "closing was cut short", leases)
         loop, permit = current_loop(), Permit()
-        if "aiotracker.stores.sqlite.writer" not in sys.modules:
-            await loop.import_in_thread(_import_writer)
+        await import_once(loop, "aiotracker.stores.sqlite.writer", _import_writer)
         memory = Memory(
             take_group=permit.cover(self._take_group, Group((), ())),
             evictions=permit.cover(self._evictions, (0, 0)),
