@@ -17,12 +17,10 @@ from urllib.parse import parse_qsl, unquote, urlencode
 
 from aiotracker.errors import ConfigurationError
 from aiotracker.stores.redis import RedisStore
-from aiotracker.stores.redis.address import address_of, check_url
+from aiotracker.stores.redis.address import SCHEMES, address_of, check_url
 from aiotracker.stores.sqlite import SQLiteStore
 
 __all__ = ["sqlite_path", "store_of"]
-
-REDIS_SCHEMES: Final = frozenset({"redis", "rediss", "unix"})
 
 Readers = Mapping[str, type[int] | type[float] | type[str]]
 """Arguments of a store, and how each is read."""
@@ -54,7 +52,7 @@ def store_of(url: str) -> SQLiteStore | RedisStore:
         if others:
             raise _refused(url, f"{others[0][0]!r} is no argument of a file: {', '.join(SQLITE)} are")
         return SQLiteStore(path, **settings)
-    if url.partition(":")[0].lower() in REDIS_SCHEMES:
+    if url.partition(":")[0].lower() in SCHEMES:
         settings, others = _settings(check_url(url), REDIS)
         query = f"?{urlencode(others)}" if others else ""
         return RedisStore(url.partition("?")[0] + query, **settings)

@@ -11,9 +11,9 @@ from aiotracker.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["address_of", "check_url", "connection_settings", "has_tls", "refusal"]
+__all__ = ["SCHEMES", "address_of", "check_url", "connection_settings", "has_tls", "refusal"]
 
-STARTS: Final = ("redis://", "rediss://", "unix://")
+SCHEMES: Final = frozenset({"redis", "rediss", "unix"})
 FORM: Final = "must be a URL as in redis://host:6379/0, rediss:// or unix://"
 ESCAPES: Final = (
     "has a character where none of its kind can be: in users, passwords, paths and arguments write "
@@ -28,12 +28,13 @@ def check_url(url: object) -> str:
     if not isinstance(url, str):
         raise ConfigurationError("url", url, FORM)
     start, authority, rest = _parts(url)
+    is_known = start.lower().removesuffix("://") in SCHEMES
     is_ambiguous = "@" in rest or "#" in rest or "[" in authority.rpartition("@")[0]
-    if is_ambiguous and start.lower() in STARTS:
+    if is_known and is_ambiguous:
         raise ConfigurationError("url", address_of(url), ESCAPES)
     try:
         parts = urlsplit(url)
-        is_fine = start.lower() in STARTS and bool(parts.port or parts.netloc or parts.path)
+        is_fine = is_known and bool(parts.port or parts.netloc or parts.path)
     except ValueError:
         is_fine = False
     if not is_fine:

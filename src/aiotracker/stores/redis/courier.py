@@ -292,7 +292,10 @@ class Courier:
         # The library has deadlines of its own, per connection and reply; this one is for all of it.
         with self._clock.move_on_at(self._clock.now() + seconds) as scope:
             self._exchanging = scope
-            return await self.link.exchange(commands)
+            try:
+                return await self.link.exchange(commands)
+            finally:
+                self._exchanging = None
         if scope.cancelled_caught:
             raise RedisTrouble("timeout", "does not answer in time")
         raise RuntimeError("a deadline ended that nobody set")
