@@ -3,10 +3,9 @@
 import asyncio
 import gc
 import logging
-import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import anyio
@@ -15,14 +14,11 @@ import pytest
 import trustme
 
 from aiotracker import ConfigurationError, Lease, RedisStore
-from aiotracker.clock import SystemClock
 from aiotracker.stores.redis.link import send_now
-from aiotracker.testing import RecordingHost
-from aiotracker.testing.records import LARGE, SIZE, make_record, names
+from aiotracker.testing.records import names
 from tests.fakes.redis_server import TLSRedisServer, knows_tls, needs_redis
+from tests.fakes.shop import PATIENCE, Shop, lease_of, until
 from tests.stages import Backend, backend, on_unix
-
-PATIENCE = 10.0  # seconds for what must happen
 
 pytestmark = needs_redis
 
@@ -51,38 +47,26 @@ class Counter:
     """A store, and what its host was told."""
 
     def __init__(self, url: str, timeout: float = 3.0) -> None:
-        self.host = RecordingHost(SystemClock())
-        self.store = RedisStore(url, secrets.token_hex(8), timeout=timeout)
+        self._shop = Shop(url)
+        self.host = self._shop.host
+        self.store = self._shop.store(lease_seconds=60.0, timeout=timeout)
 
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[RedisStore]:
+    def opened(self) -> AbstractAsyncContextManager[RedisStore]:
         """Open the store for a block."""
-        await self.store.open(self.host)
-        try:
-            yield self.store
-        finally:
-            await self.store.reclaim()
-            await self.store.aclose(self.host.clock.now() + 1)
+        return self._shop.opened(self.store)
 
     def put(self, text: str) -> None:
         """Put a record for each letter."""
-        for letter in text:
-            assert self.store.reserve(SIZE)
-            self.store.put(make_record(letter), self.host.clock.now())
+        self._shop.put(self.store, text)
 
     async def commit(self, text: str) -> None:
-        """Put a record for each letter, and wait until all are safe."""
+        """Put a record for each letter, and wait until all are safe, those from before as well."""
         self.put(text)
-        with anyio.fail_after(PATIENCE):
-            while self.store.backlog().volatile:  # noqa: ASYNC110 - a loop of a test
-                await anyio.sleep(0.005)
+        await until(lambda: not self.store.backlog().volatile)
 
     async def lease(self) -> Lease:
         """Lease what is there, or will soon be."""
-        with anyio.fail_after(PATIENCE):
-            while (lease := await self.store.lease(LARGE, LARGE)) is None:  # noqa: ASYNC110 - as above
-                await anyio.sleep(0.005)
-        return lease
+        return await lease_of(self.store)
 
 
 # -- who is trusted -------------------------------------------------------------------------------------
@@ -149,9 +133,7 @@ async def test_a_server_that_stands_still_holds_up_no_closing(
         async with counter.opened():
             await counter.commit("a")
             server.pause()
-            with anyio.fail_after(PATIENCE):
-                while not counter.host.lines:  # noqa: ASYNC110 - as above
-                    await anyio.sleep(0.005)
+            await until(lambda: counter.host.lines)
             began = time.monotonic()
         return time.monotonic() - began
 
